@@ -1,0 +1,47 @@
+# `make help` lists the targets. Everything needs python3 (3.11 or newer, with venv), git and make; nothing else.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+SEEDS ?= 100
+KILLS ?= 5
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up test check format bench services chaos simulate lock
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Make .venv with the project and its tools, hash-checked; quick when nothing changed
+	@sh scripts/setup.sh
+
+up: setup ## Start the whole system in one process (ARGS="..." are passed on)
+	@$(BIN)/odd-dashboard up $(ARGS)
+
+test: setup ## Run the tests (ARGS="-k name" narrows them)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: setup ## Check format, lint, types and who imports whom
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/basedpyright
+	@$(BIN)/lint-imports --no-cache
+
+format: setup ## Format the code and apply the safe fixes
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## Measure, and compare with the recorded baselines
+	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+services: ## Say which packages the tests of the external engines need
+	@echo "None yet: every driver that exists runs inside the process, so all tests run without installing a service."
+
+chaos: setup ## Kill the running system again and again and count what was lost (KILLS=5)
+	@KILLS=$(KILLS) $(BIN)/python -m tests.chaos $(ARGS)
+
+simulate: setup ## Run seeded simulations with faults (SEEDS=100)
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+lock: setup ## Write requirements/*.lock anew from pyproject.toml (UPGRADE=1: newest versions)
+	@UPGRADE=$(UPGRADE) sh scripts/lock.sh

@@ -1,0 +1,149 @@
+"""Every bound in the system, with its unit and its reason.
+
+These are constants, not settings: a bound that a caller can move is not a bound.
+Relations that other code relies on are asserted at the end of the file.
+"""
+
+# --- what a caller may send -------------------------------------------------------------------
+
+BODY_BYTES_MAX = 1024 * 1024
+"""One HTTP request body. Large data belongs in a file or an object store, with its address in the payload."""
+
+PAYLOAD_BYTES_MAX = 256 * 1024
+"""One job's payload as canonical JSON: it is read again at every claim."""
+
+METADATA_BYTES_MAX = 16 * 1024
+"""One job's metadata as canonical JSON: labels for people, not data."""
+
+BATCH_JOBS_MAX = 1_000
+"""Jobs in one batch submit: bounds the time one transaction holds the writer."""
+
+JSON_DEPTH_MAX = 64
+"""Nesting of arrays and objects in any body."""
+
+JOB_TYPE_CHARS_MAX = 50
+QUEUE_NAME_CHARS_MAX = 64
+IDEMPOTENCY_KEY_CHARS_MAX = 128
+
+PRIORITY_MIN = 0
+PRIORITY_MAX = 9
+PRIORITY_DEFAULT = 5
+"""Priority 0 is claimed first."""
+
+ATTEMPTS_MAX = 100
+ATTEMPTS_DEFAULT = 3
+
+TIMEOUT_S_MAX = 86_400.0
+"""A day. Longer work should be split, or report progress and snooze."""
+TIMEOUT_S_DEFAULT = 300.0
+
+RUN_AHEAD_DAYS_MAX = 366
+"""How far in the future a job may be due."""
+
+# --- what an attempt may give back ------------------------------------------------------------
+
+RESULT_BYTES_MAX = 64 * 1024
+"""A handler's result as canonical JSON."""
+
+ERROR_MESSAGE_BYTES_MAX = 4 * 1024
+ERROR_TRACEBACK_BYTES_MAX = 16 * 1024
+PROGRESS_NOTE_BYTES_MAX = 256
+
+# --- leases -----------------------------------------------------------------------------------
+
+LEASE_S = 15.0
+"""How long a claim holds without a heartbeat."""
+
+LEASE_S_MAX = 3_600.0
+
+HEARTBEAT_S = 5.0
+"""How often a processor extends its leases. Three may be missed before the lease ends."""
+
+STOP_EARLY_S = 2.0
+"""A processor that could not extend a lease stops its attempt this long before the lease ends."""
+
+# --- retries ----------------------------------------------------------------------------------
+
+RETRY_BASE_S = 1.0
+RETRY_FACTOR = 2.0
+RETRY_CAP_S = 3_600.0
+"""Backoff is drawn evenly from nothing to min(cap, base × factor^(attempt − 1)) (full jitter)."""
+
+SNOOZE_S_MAX = RUN_AHEAD_DAYS_MAX * 86_400.0
+
+# --- batches and pages ------------------------------------------------------------------------
+
+CLAIM_BATCH_MAX = 500
+"""Jobs in one claim."""
+
+APPLY_BATCH_MAX = 1_000
+"""Commands in one call of `JobStore.apply`."""
+
+DUE_BATCH_MAX = 500
+RESCUE_BATCH_MAX = 500
+RELAY_BATCH_MAX = 1_000
+"""Events in one published batch."""
+
+READ_EVENTS_MAX = 1_000
+"""Events in one read of the log."""
+
+PAGE_ITEMS_DEFAULT = 50
+PAGE_ITEMS_MAX = 500
+CURSOR_CHARS_MAX = 512
+
+# --- loops ------------------------------------------------------------------------------------
+
+POLL_S = 2.0
+"""How often a processor looks for work by itself when no hint came."""
+
+SWEEP_S = 1.0
+"""How often expired leases are looked for."""
+
+DUE_SWEEP_S = 0.2
+"""How often due jobs are looked for: how late a delayed job or a retry may start. A look costs one index seek."""
+
+DRAIN_S = 3.0
+"""How long running attempts may go on after a stop was asked for; then they are released at no cost."""
+
+LOOP_BACKOFF_S_MAX = 30.0
+"""The longest pause of a loop that keeps failing."""
+
+# --- the bus ----------------------------------------------------------------------------------
+
+SUBSCRIPTION_BATCHES_MAX = 256
+"""Batches that wait for one slow consumer; older ones are dropped, and the consumer reads the gap from the log."""
+
+# --- the file ---------------------------------------------------------------------------------
+
+WRITE_GROUP_MAX = 512
+"""Units of work that share one commit: bounds how long one caller waits for the others."""
+
+STATEMENT_S_MAX = 30.0
+BUSY_S_MAX = 5.0
+
+# --- labels -----------------------------------------------------------------------------------
+
+LABEL_VALUES_MAX = 100
+"""Different job types that appear as metric labels or counter keys of their own; the rest is counted as `other`."""
+
+# --- JSON (core/strict_json.py) ---------------------------------------------------------------
+
+JSON_STRING_BYTES_MAX = 256 * 1024
+"""One decoded string in UTF-8. Longer text is a file."""
+
+JSON_KEY_BYTES_MAX = 256
+"""One decoded member name in UTF-8: names are short, and stores index them."""
+
+JSON_OBJECT_KEYS_MAX = 10_000
+"""Members of one object."""
+
+JSON_ELEMENTS_MAX = 100_000
+"""Array items and object members in one body, all levels together: bounds the memory one body turns into."""
+
+JSON_INTEGER_MAX = 2**53 - 1
+"""Largest magnitude of an integer that every JSON reader keeps exactly (RFC 8259 section 6)."""
+
+assert HEARTBEAT_S * 3 <= LEASE_S
+assert STOP_EARLY_S < LEASE_S - HEARTBEAT_S
+assert PAYLOAD_BYTES_MAX < BODY_BYTES_MAX
+assert PRIORITY_MIN <= PRIORITY_DEFAULT <= PRIORITY_MAX

@@ -1,0 +1,1 @@
+"""What the drivers of one engine share: the SQLite file with its one writer."""

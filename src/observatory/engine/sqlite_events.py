@@ -1,0 +1,75 @@
+"""The row form of an event in the SQLite file: written by the job store, read by outbox and log."""
+
+import sqlite3
+from typing import Any
+
+import msgspec
+
+from observatory.core.event import CONTRACT_VERSION, Event, Producer
+from observatory.engine.instants import from_us, to_us
+
+EVENT_COLUMNS = (
+    "position, job_id, sequence, event_type, event_id, occurred_at, producer, correlation_id, causation_id, "
+    "traceparent, payload"
+)
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def event_values(event: Event) -> tuple[Any, ...]:
+    """Values for every column but the position."""
+    producer = event.producer
+    return (
+        event.job_id,
+        event.sequence,
+        str(event.event_type),
+        event.event_id,
+        to_us(event.occurred_at),
+        f"{producer.service}/{producer.instance_id}/{producer.version}",
+        event.correlation_id,
+        event.causation_id,
+        event.traceparent,
+        _encode(event.payload).decode(),
+    )
+
+
+_producers: dict[str, Producer] = {}
+_PRODUCERS_KEPT_MAX = 1_000
+
+
+def _producer(text: str) -> Producer:
+    known = _producers.get(text)
+    if known is None:
+        service, instance_id, version = text.split("/", 2)
+        known = Producer(service=service, instance_id=instance_id, version=version)
+        if len(_producers) >= _PRODUCERS_KEPT_MAX:
+            _producers.clear()
+        _producers[text] = known
+    return known
+
+
+def event_of_row(row: tuple[Any, ...]) -> Event:
+    """The event of a row of `EVENT_COLUMNS`."""
+    position, job_id, sequence, event_type, event_id, occurred_at, producer, correlation_id, cause, trace, payload = row
+    return Event(
+        contract_version=CONTRACT_VERSION,
+        event_type=event_type,
+        event_id=event_id,
+        occurred_at=from_us(occurred_at),
+        producer=_producer(producer),
+        correlation_id=correlation_id,
+        idempotency_key=f"{job_id}:{sequence}",
+        payload=_decode(payload),
+        job_id=job_id,
+        sequence=sequence,
+        position=position,
+        causation_id=cause,
+        traceparent=trace,
+    )
+
+
+def read_events(connection: sqlite3.Connection, where_and_order: str, values: tuple[Any, ...]) -> list[Event]:
+    """The events of `SELECT … FROM events` with what follows it."""
+    rows = connection.execute(f"SELECT {EVENT_COLUMNS} FROM events {where_and_order}", values)  # noqa: S608 — our text
+    return [event_of_row(row) for row in rows]

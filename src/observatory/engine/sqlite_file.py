@@ -1,0 +1,193 @@
+"""One SQLite file: one writer that commits in groups, and readers apart.
+
+Every embedded driver writes through the same `SqliteFile.write`. What waits while the previous
+group commits goes into the next one, so that a group needs one fsync; an idle file adds no delay.
+WAL with `synchronous=FULL`: a commit that returned survives a power cut, as far as the disk honours
+fsync. Only the writer's connection writes and checkpoints, which also keeps clear of the WAL-reset
+fault of SQLite before 3.51.3 (two connections that checkpoint at once).
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Generator
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from observatory.core import limits
+from observatory.core.errors import ObservatoryError, Unavailable
+
+T = TypeVar("T")
+Unit = Callable[[sqlite3.Connection], T]
+"""
+Work inside one transaction. It may be run a second time, alone, after the group it was part of was
+rolled back: it must keep nothing outside the connection. Any error it raises undoes its own writes only.
+"""
+
+
+@contextlib.contextmanager
+def translated(unavailable: type[Unavailable]) -> Generator[None]:
+    """Turn every error of the engine into *unavailable*; errors of ours pass."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise unavailable(f"{type(error).__name__}: {error}") from error
+
+
+class SqliteFile:
+    """
+    The file at *path*, opened once by its owner.
+
+    Args:
+        writer: Runs one call at a time, in order. The simulator passes one that runs inline.
+        readers: Runs reads beside the writer. May be the same object as *writer*.
+    """
+
+    def __init__(self, path: Path, *, writer: Executor, readers: Executor) -> None:
+        self.path = path
+        self._writer_executor = writer
+        self._readers_executor = readers
+        self._connection = connect(path)
+        self._reader_local = threading.local()
+        self._reader_connections: list[sqlite3.Connection] = []
+        self._waiting: list[tuple[Unit[Any], asyncio.Future[Any]]] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._is_closed = False
+        self.has_committed = asyncio.Event()
+        """Set after every group that was written. Whoever waits for it clears it."""
+
+    async def write(self, unit: Unit[T]) -> T:
+        """
+        Run *unit* in a transaction and return its value after the commit.
+
+        Atomic: all of its writes or none. Units take effect in the order of their calls. A caller
+        that is cancelled while it waits may still have its unit committed.
+
+        Raises:
+            sqlite3.Error: The file did not take it; it is not known whether a failed commit took effect.
+            ObservatoryError: Raised by *unit* itself; nothing was written.
+        """
+        if self._is_closed:
+            raise sqlite3.ProgrammingError("the file is closed")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((unit, future))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_groups(), name="sqlite writer")
+        return await future
+
+    async def read(self, query: Unit[T]) -> T:
+        """Run *query* on a reader's connection: it sees every commit that returned before the call."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers_executor, self._read, query)
+
+    def write_now(self, unit: Unit[T]) -> T:
+        """Run *unit* in a transaction of its own, in this thread. Only before the services start."""
+        with self._transaction():
+            return unit(self._connection)
+
+    def read_now(self, query: Unit[T]) -> T:
+        """Run *query* in this thread."""
+        return self._read(query)
+
+    async def close(self) -> None:
+        """Finish what waits, checkpoint, close. Safe to call twice."""
+        self._is_closed = True
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the connections at once; an open transaction is rolled back."""
+        self._is_closed = True
+        for connection in [*self._reader_connections, self._connection]:
+            connection.close()
+        self._reader_connections.clear()
+
+    # --- the writer ---------------------------------------------------------------------------
+
+    async def _write_groups(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                group = self._waiting[: limits.WRITE_GROUP_MAX]
+                del self._waiting[: limits.WRITE_GROUP_MAX]
+                group = [(unit, future) for unit, future in group if not future.done()]
+                units = [unit for unit, _ in group]
+                answers = await loop.run_in_executor(self._writer_executor, self.run_group, units)
+                for (_, future), (value, error) in zip(group, answers, strict=True):
+                    _answer(future, value, error)
+                self.has_committed.set()
+        finally:
+            self._writing = None
+
+    def run_group(self, units: list[Unit[Any]]) -> list[tuple[Any, BaseException | None]]:
+        """Commit *units* together; if one of them fails, roll back and commit each by itself."""
+        if len(units) > 1:
+            try:
+                with self._transaction():
+                    values = [unit(self._connection) for unit in units]
+            except (sqlite3.Error, ObservatoryError, ValueError, AssertionError, TypeError, LookupError):
+                pass
+            else:
+                return [(value, None) for value in values]
+        return [self._run_single(unit) for unit in units]
+
+    def _run_single(self, unit: Unit[Any]) -> tuple[Any, BaseException | None]:
+        try:
+            with self._transaction():
+                value = unit(self._connection)
+        except Exception as error:  # noqa: BLE001 — handed to the caller of `write`, who raises it
+            return None, error
+        return value, None
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Generator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.commit(self._connection)
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def commit(self, connection: sqlite3.Connection) -> None:
+        """Make the transaction durable. A seam: the simulator fails it before or after its effect."""
+        connection.execute("COMMIT")
+
+    # --- the readers --------------------------------------------------------------------------
+
+    def _read(self, query: Unit[T]) -> T:
+        connection = getattr(self._reader_local, "connection", None)
+        if connection is None:
+            connection = connect(self.path, is_reader=True)
+            self._reader_local.connection = connection
+            self._reader_connections.append(connection)
+        return query(connection)
+
+
+def connect(path: Path, *, is_reader: bool = False) -> sqlite3.Connection:
+    """Open *path* with the settings every connection needs. Statements begin no transaction by themselves."""
+    connection = sqlite3.connect(
+        path, isolation_level=None, timeout=limits.BUSY_S_MAX, check_same_thread=False, cached_statements=256
+    )
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    if is_reader:
+        connection.execute("PRAGMA query_only = ON")
+    else:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA wal_autocheckpoint = 2000")
+    return connection
+
+
+def _answer(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(value)

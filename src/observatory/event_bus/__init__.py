@@ -1,0 +1,1 @@
+"""Movement: batches of committed events to consumers, and hints to processors."""

@@ -1,0 +1,86 @@
+"""The one receive → apply → ack loop of every consumer."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from observatory.core import limits
+from observatory.core.event import Event
+from observatory.event_bus.port import Delivery, EventBus, Subscription
+
+
+class Applies(Protocol):
+    """What a consumer does with events: in order, without a gap, each at least once."""
+
+    checkpoint: int
+    """Position up to which everything was applied."""
+
+    async def load(self) -> None:
+        """Find out the checkpoint."""
+        ...
+
+    async def apply(self, events: Sequence[Event]) -> int:
+        """Apply those that are new; returns how many."""
+        ...
+
+
+class ReadsLog(Protocol):
+    """Where a gap is read."""
+
+    async def after(self, position: int, *, count_max: int) -> list[Event]:
+        """The next events after *position*, in order, without a gap."""
+        ...
+
+
+class Consumer:
+    """
+    Keeps *target* up with the log: from the bus while deliveries are contiguous, else from the log.
+
+    Nothing is acked before it was applied. Whatever the bus loses, repeats or reorders, *target*
+    sees every position once and in order.
+    """
+
+    def __init__(self, name: str, *, bus: EventBus, log: ReadsLog, target: Applies) -> None:
+        self.name = name
+        self._bus = bus
+        self._log = log
+        self._target = target
+        self._subscription: Subscription | None = None
+        self._delivery: Delivery | None = None
+
+    async def run_once(self) -> int:
+        """Apply what was delivered, or what the log has when nothing was; returns the new events' number."""
+        if self._subscription is None:
+            self._subscription = await self._bus.subscribe(self.name)
+            await self._target.load()
+            return await self._catch_up(None)
+        delivery = self._delivery or await self._subscription.receive(timeout_s=0)
+        self._delivery = None
+        if delivery is None:
+            return await self._catch_up(None)
+        applied = 0
+        first = delivery.events[0].position
+        if first is not None and first > self._target.checkpoint + 1:
+            applied += await self._catch_up(first - 1)
+        applied += await self._target.apply(delivery.events)
+        await self._subscription.ack(delivery)
+        return applied
+
+    async def wait(self) -> None:
+        """Return when something was delivered, or when it is time to look into the log all the same."""
+        if self._subscription is not None and self._delivery is None:
+            self._delivery = await self._subscription.receive(timeout_s=limits.POLL_S)
+
+    async def _catch_up(self, until: int | None) -> int:
+        applied = 0
+        while until is None or self._target.checkpoint < until:
+            events = await self._log.after(self._target.checkpoint, count_max=limits.READ_EVENTS_MAX)
+            if not events:
+                break
+            applied += await self._target.apply(events)
+        return applied
+
+    async def close(self) -> None:
+        """Give up the subscription. Safe to call twice."""
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            await subscription.close()

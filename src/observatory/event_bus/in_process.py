@@ -1,0 +1,102 @@
+"""The bus inside one process: queues in memory. What is lost with the process is read from the log."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from observatory.core import limits
+from observatory.core.event import Event
+from observatory.event_bus.port import Delivery
+
+
+class InProcessSubscription:
+    """A bounded queue. When a consumer is too slow its oldest deliveries go: it will see the gap."""
+
+    def __init__(self, bus: "InProcessBus") -> None:
+        self._bus = bus
+        self._waiting: deque[Delivery] = deque(maxlen=limits.SUBSCRIPTION_BATCHES_MAX)
+        self._has_news = asyncio.Event()
+        self._tag = 0
+
+    def offer(self, events: tuple[Event, ...]) -> None:
+        """Queue one batch; never waits."""
+        self._tag += 1
+        self._waiting.append(Delivery(events, self._tag))
+        self._has_news.set()
+
+    async def receive(self, *, timeout_s: float) -> Delivery | None:
+        if not self._waiting:
+            self._has_news.clear()
+            await _wait(self._has_news, timeout_s)
+        return self._waiting.popleft() if self._waiting else None
+
+    async def ack(self, delivery: Delivery) -> None:
+        """Nothing is kept for a delivery that was handed out."""
+
+    async def close(self) -> None:
+        self._bus.forget(self)
+
+
+class InProcessHints:
+    """One flag: set by any number of hints, cleared when seen."""
+
+    def __init__(self, bus: "InProcessBus") -> None:
+        self._bus = bus
+        self._flag = asyncio.Event()
+
+    def offer(self) -> None:
+        """Remember that there is something to look for; never waits."""
+        self._flag.set()
+
+    async def wait(self, *, timeout_s: float) -> bool:
+        came = await _wait(self._flag, timeout_s)
+        self._flag.clear()
+        return came
+
+    async def close(self) -> None:
+        self._bus.forget(self)
+
+
+class InProcessBus:
+    """Implements `EventBus` for consumers and processors of the same event loop."""
+
+    def __init__(self) -> None:
+        self._subscriptions: dict[str, InProcessSubscription] = {}
+        self._hints: list[InProcessHints] = []
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        assert 1 <= len(events) <= limits.RELAY_BATCH_MAX, f"a batch of {len(events)} events"
+        batch = tuple(events)
+        for subscription in self._subscriptions.values():
+            subscription.offer(batch)
+
+    async def subscribe(self, consumer: str) -> InProcessSubscription:
+        subscription = InProcessSubscription(self)
+        self._subscriptions[consumer] = subscription
+        return subscription
+
+    async def hint(self) -> None:
+        for hints in self._hints:
+            hints.offer()
+
+    async def listen(self) -> InProcessHints:
+        hints = InProcessHints(self)
+        self._hints.append(hints)
+        return hints
+
+    def forget(self, listener: InProcessSubscription | InProcessHints) -> None:
+        """Deliver nothing more to *listener*."""
+        self._hints = [hints for hints in self._hints if hints is not listener]
+        self._subscriptions = {
+            name: subscription for name, subscription in self._subscriptions.items() if subscription is not listener
+        }
+
+
+async def _wait(flag: asyncio.Event, timeout_s: float) -> bool:
+    if flag.is_set():
+        return True
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await flag.wait()
+    except TimeoutError:
+        return False

@@ -1,0 +1,83 @@
+"""
+The contract of the bus.
+
+Deliveries may be lost, repeated, reordered or late; positions make that harmless: a consumer skips
+what it has seen and reads a gap from the log. Hints carry nothing but "look": a lost one costs time,
+never a job.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from observatory.core.event import Event
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """One arrival of a batch at a consumer."""
+
+    events: tuple[Event, ...]
+    """In order of position, without a gap."""
+    tag: int
+    """Identifies the delivery to its own subscription."""
+
+
+class Subscription(Protocol):
+    """One consumer's stream of deliveries."""
+
+    async def receive(self, *, timeout_s: float) -> Delivery | None:
+        """
+        The next delivery; None when nothing came in time.
+
+        Raises:
+            BusUnavailable: The connection is gone; subscribe again.
+        """
+        ...
+
+    async def ack(self, delivery: Delivery) -> None:
+        """The delivery was applied and its effect is stored. Acking twice changes nothing."""
+        ...
+
+    async def close(self) -> None:
+        """Give up the subscription; what was not acked may be delivered to the next one. Safe to call twice."""
+        ...
+
+
+class Hints(Protocol):
+    """One processor's wake-ups."""
+
+    async def wait(self, *, timeout_s: float) -> bool:
+        """True when a hint came since the last call, or comes in time. Many hints count as one."""
+        ...
+
+    async def close(self) -> None:
+        """Stop listening. Safe to call twice."""
+        ...
+
+
+class EventBus(Protocol):
+    """Publishes and subscribes. Errors of every method: `BusUnavailable`."""
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        """
+        Hand one batch to every consumer's stream; returns when the bus has taken it.
+
+        After `BusUnavailable` it is not known whether it was taken: publish again.
+
+        Args:
+            events: 1 to `limits.RELAY_BATCH_MAX`, in order of position, without a gap.
+        """
+        ...
+
+    async def subscribe(self, consumer: str) -> Subscription:
+        """A stream of the batches published from now on. Each name has a stream of its own."""
+        ...
+
+    async def hint(self) -> None:
+        """Tell every processor that jobs became ready. Cheap; never waits for a processor."""
+        ...
+
+    async def listen(self) -> Hints:
+        """Wake-ups from now on."""
+        ...

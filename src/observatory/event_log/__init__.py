@@ -1,0 +1,1 @@
+"""History: every event once, in the order of its position."""

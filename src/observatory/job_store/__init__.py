@@ -1,0 +1,1 @@
+"""The truth: jobs, leases, idempotency keys and the events of every change."""

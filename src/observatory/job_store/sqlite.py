@@ -1,0 +1,412 @@
+"""The SQLite driver of the truth: `JobStore`, `Outbox` and `JobQueries` over one `SqliteFile`.
+
+SQLite has one writer, so no row lock is needed: inside a unit of work nothing else writes. Each
+unit reads rows, asks `core.lifecycle.transition`, and writes rows and events back.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any
+
+import msgspec
+
+from observatory.core import limits
+from observatory.core.command import Accept, BecomeDue, Claim
+from observatory.core.errors import (
+    IdempotencyConflict,
+    ObservatoryError,
+    StoreUnavailable,
+    UnknownJob,
+)
+from observatory.core.event import Event, Producer, event_of
+from observatory.core.handler import TypeInfo
+from observatory.core.job import Job, NewJob
+from observatory.core.lifecycle import Transition, transition
+from observatory.core.sources import Clock, Ids
+from observatory.engine.instants import from_us, from_us_or_none, to_us
+from observatory.engine.named_queries import load_queries
+from observatory.engine.sqlite_events import event_values, read_events
+from observatory.engine.sqlite_file import SqliteFile, translated
+from observatory.job_store.port import (
+    Applied,
+    ExpiredLease,
+    JobFilter,
+    JobPage,
+    KnownType,
+    Lease,
+    LeaseState,
+    Order,
+    QueueDepth,
+    Submitted,
+    WorkerInfo,
+)
+from observatory.job_store.sqlite_rows import JOB_COLUMN_COUNT, JOB_COLUMNS, insert_values, job_of_row, update_values
+
+MIGRATIONS = Path(__file__).parent / "migrations" / "sqlite"
+SQL = load_queries(Path(__file__).with_suffix(".sql"))
+
+WORKERS_KEPT_S = 86_400.0
+"""A processor not heard of for a day is no longer listed."""
+
+Pending = tuple[Transition, int, str | None]
+"""What a unit is about to write: the transition, the sequence before it, what caused it."""
+
+
+class SqliteJobStore:
+    """
+    Implements `JobStore`.
+
+    Args:
+        producer: Written into the events of every change made through this object.
+        clock: The store's clock: the process that owns the file is alone, so its clock is the database's.
+    """
+
+    def __init__(self, file: SqliteFile, *, producer: Producer, clock: Clock, ids: Ids) -> None:
+        self._file = file
+        self._producer = producer
+        self._clock = clock
+        self._ids = ids
+
+    async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
+        assert len(jobs) <= limits.BATCH_JOBS_MAX, f"{len(jobs)} jobs in one submit"
+        with translated(StoreUnavailable):
+            return await self._file.write(lambda connection: self._submit(connection, jobs))
+
+    def _submit(self, connection: Connection, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
+        earlier = _earlier_jobs(connection, jobs)
+        at = self._clock.now()
+        answers: list[Submitted | ObservatoryError] = []
+        rows: list[tuple[Any, ...]] = []
+        pending: list[Pending] = []
+        for new in jobs:
+            known = earlier.get(new.id) or (earlier.get(new.idempotency_key) if new.idempotency_key else None)
+            if known is not None:
+                answers.append(_answer_again(new, *known))
+                continue
+            step = transition(None, Accept(new), at)
+            rows.append(insert_values(step.job, new.fingerprint))
+            pending.append((step, 0, new.causation_id))
+            earlier[new.id] = (step.job, new.fingerprint)
+            if new.idempotency_key:
+                earlier[new.idempotency_key] = (step.job, new.fingerprint)
+            answers.append(Submitted(step.job, is_replay=False))
+        connection.executemany(SQL["insert_job"], rows)
+        self._write_events(connection, pending)
+        return answers
+
+    async def claim(self, *, types: Sequence[str], worker: str, count_max: int, lease_s: float) -> list[Job]:
+        assert 0 <= count_max <= limits.CLAIM_BATCH_MAX, f"claim of {count_max}"
+        assert 0 < lease_s <= limits.LEASE_S_MAX, f"lease of {lease_s} s"
+        if not types or not count_max:
+            return []
+        command = Claim(worker=worker, lease_s=lease_s)
+        with translated(StoreUnavailable):
+            if not await self._file.read(lambda connection: _has_ready(connection, types)):
+                return []
+            return await self._file.write(lambda connection: self._claim(connection, types, count_max, command))
+
+    def _claim(self, connection: Connection, types: Sequence[str], count_max: int, command: Claim) -> list[Job]:
+        numbers = _ready_numbers(connection, types, count_max)
+        jobs = [job_of_row(row) for row in _select_in(connection, "jobs_by_numbers", "numbers", numbers)]
+        jobs.sort(key=lambda job: (job.priority, job.run_at, job.id))
+        at = self._clock.now()
+        steps = [transition(job, command, at) for job in jobs]
+        self._write(connection, [(step, job.sequence, None) for step, job in zip(steps, jobs, strict=True)])
+        return [step.job for step in steps]
+
+    async def apply(self, orders: Sequence[Order]) -> list[Applied | ObservatoryError]:
+        assert len(orders) <= limits.APPLY_BATCH_MAX, f"{len(orders)} orders in one call"
+        if not orders:
+            return []
+        with translated(StoreUnavailable):
+            return await self._file.write(lambda connection: self._apply(connection, orders))
+
+    def _apply(self, connection: Connection, orders: Sequence[Order]) -> list[Applied | ObservatoryError]:
+        job_ids = list(dict.fromkeys(order.job_id for order in orders))
+        jobs = {row[0]: job_of_row(row) for row in _select_in(connection, "jobs_by_ids", "ids", job_ids)}
+        at = self._clock.now()
+        pending: list[Pending] = []
+        answers: list[Applied | ObservatoryError] = []
+        for order in orders:
+            job = jobs.get(order.job_id)
+            if job is None:
+                answers.append(UnknownJob(f"no job has the id {order.job_id}"))
+                continue
+            try:
+                step = transition(job, order.command, at)
+            except ObservatoryError as refused:
+                answers.append(refused)
+                continue
+            jobs[job.id] = step.job
+            if step.facts:
+                pending.append((step, job.sequence, None))
+            answers.append(Applied(job.id, step.job.status, step.job.sequence, has_changed=bool(step.facts)))
+        self._write(connection, pending)
+        return answers
+
+    async def heartbeat(self, worker: WorkerInfo, leases: Sequence[Lease], *, lease_s: float) -> list[LeaseState]:
+        with translated(StoreUnavailable):
+            return await self._file.write(lambda connection: self._heartbeat(connection, worker, leases, lease_s))
+
+    def _heartbeat(
+        self, connection: Connection, worker: WorkerInfo, leases: Sequence[Lease], lease_s: float
+    ) -> list[LeaseState]:
+        at = self._clock.now()
+        ends_us = to_us(at + timedelta(seconds=lease_s))
+        document = msgspec.json.encode(msgspec.structs.replace(worker, heartbeat_at=None)).decode()
+        connection.execute(SQL["save_worker"], (worker.instance_id, to_us(at), document))
+        connection.execute(SQL["forget_workers"], (to_us(at - timedelta(seconds=WORKERS_KEPT_S)),))
+        states: list[LeaseState] = []
+        for lease in leases:
+            row = connection.execute(SQL["extend_lease"], (ends_us, lease.job_id, lease.fence)).fetchone()
+            states.append(LeaseState(lease, is_held=row is not None, is_cancel_requested=bool(row and row[0])))
+        return states
+
+    async def announce(self, types: Sequence[TypeInfo]) -> None:
+        def unit(connection: Connection) -> None:
+            at_us = to_us(self._clock.now())
+            rows = [(info.type, at_us, msgspec.json.encode(info).decode()) for info in types]
+            connection.executemany(SQL["save_type"], rows)
+
+        with translated(StoreUnavailable):
+            await self._file.write(unit)
+
+    async def make_due(self, *, count_max: int) -> int:
+        with translated(StoreUnavailable):
+            if not await self._file.read(lambda connection: self._due_ids(connection, 1)):
+                return 0
+            return await self._file.write(lambda connection: self._make_due(connection, count_max))
+
+    def _due_ids(self, connection: Connection, count_max: int) -> list[str]:
+        rows = connection.execute(SQL["delayed"], (to_us(self._clock.now()), count_max))
+        return [job_id for (job_id,) in rows]
+
+    def _make_due(self, connection: Connection, count_max: int) -> int:
+        job_ids = self._due_ids(connection, count_max)
+        jobs = [job_of_row(row) for row in _select_in(connection, "jobs_by_ids", "ids", job_ids)]
+        jobs.sort(key=lambda job: (job.run_at, job.id))
+        at = self._clock.now()
+        self._write(connection, [(transition(job, BecomeDue(), at), job.sequence, None) for job in jobs])
+        return len(jobs)
+
+    async def expired_leases(self, *, count_max: int) -> list[ExpiredLease]:
+        at_us = to_us(self._clock.now())
+        with translated(StoreUnavailable):
+            rows = await self._file.read(
+                lambda connection: connection.execute(SQL["expired"], (at_us, count_max)).fetchall()
+            )
+        return [ExpiredLease(Lease(job_id, fence), attempt) for job_id, fence, attempt in rows]
+
+    async def end_leases_of_others(self, worker_ids: Sequence[str]) -> int:
+        def unit(connection: Connection) -> int:
+            at_us = to_us(self._clock.now())
+            sql = SQL["end_leases_of_others"].replace("{workers}", _marks(len(worker_ids)))
+            return connection.execute(sql, (at_us, at_us, *worker_ids)).rowcount
+
+        with translated(StoreUnavailable):
+            return await self._file.write(unit)
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def _write(self, connection: Connection, pending: Sequence[Pending]) -> None:
+        rows = [update_values(step.job, sequence_before) for step, sequence_before, _ in pending]
+        changed = connection.executemany(SQL["update_job"], rows).rowcount if rows else 0
+        assert changed == len(rows), "a row changed between its read and its write inside one transaction"
+        self._write_events(connection, pending)
+
+    def _write_events(self, connection: Connection, pending: Sequence[Pending]) -> None:
+        events = [
+            event_values(event) for step, before, cause in pending for event in self._events(step, before, cause)
+        ]
+        connection.executemany(SQL["insert_event"], events)
+
+    def _events(self, step: Transition, sequence_before: int, causation_id: str | None) -> list[Event]:
+        job, events = step.job, list[Event]()
+        for offset, fact in enumerate(step.facts, start=1):
+            sequence = sequence_before + offset
+            event_id = job.event_id if sequence == 1 else self._ids.new_id()
+            events.append(
+                event_of(
+                    fact,
+                    event_id=event_id,
+                    sequence=sequence,
+                    occurred_at=job.updated_at,
+                    producer=self._producer,
+                    correlation_id=job.correlation_id,
+                    causation_id=causation_id,
+                    traceparent=job.traceparent,
+                )
+            )
+            causation_id = event_id
+        return events
+
+
+class SqliteOutbox:
+    """
+    Implements `Outbox`.
+
+    SQLite's one writer gives positions at the insert, so the outbox is the tail of the events table.
+    The bus it feeds lives in this process: what was confirmed before a restart is of no interest
+    after it, so the confirmed position is kept in memory and begins at the head.
+    """
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._confirmed: int | None = None
+
+    async def unpublished(self, *, count_max: int) -> list[Event]:
+        assert 1 <= count_max <= limits.RELAY_BATCH_MAX, f"a batch of {count_max}"
+        with translated(StoreUnavailable):
+            if self._confirmed is None:
+                self._confirmed = await self._file.read(_head)
+            values = (self._confirmed, count_max)
+            return await self._file.read(lambda c: read_events(c, "WHERE position > ? ORDER BY position LIMIT ?", values))
+
+    async def wait(self, *, timeout_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._file.has_committed.wait()
+        self._file.has_committed.clear()
+
+    async def confirm(self, position: int) -> None:
+        self._confirmed = max(position, self._confirmed or 0)
+
+
+class SqliteJobQueries:
+    """Implements `JobQueries`."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    async def job(self, job_id: str) -> Job | None:
+        sql = SQL["job_by_id"].replace("{columns}", JOB_COLUMNS)
+        with translated(StoreUnavailable):
+            row = await self._file.read(lambda connection: connection.execute(sql, (job_id,)).fetchone())
+        return None if row is None else job_of_row(row)
+
+    async def jobs(self, filter: JobFilter, *, before: int | None, count_max: int) -> JobPage:
+        assert 1 <= count_max <= limits.PAGE_ITEMS_MAX, f"a page of {count_max}"
+        conditions, values = _conditions(filter, before)
+        sql = SQL["page"].replace("{columns}", JOB_COLUMNS).replace("{conditions}", conditions)
+        with translated(StoreUnavailable):
+            rows = await self._file.read(
+                lambda connection: connection.execute(sql, (*values, count_max + 1)).fetchall()
+            )
+        shown = rows[:count_max]
+        return JobPage([job_of_row(row) for row in shown], shown[-1][-1] if len(rows) > count_max else None)
+
+    async def queue_depths(self) -> list[QueueDepth]:
+        with translated(StoreUnavailable):
+            rows = await self._file.read(lambda connection: connection.execute(SQL["queue_depths"]).fetchall())
+        by_queue: dict[str, dict[str, int]] = {}
+        oldest: dict[str, datetime] = {}
+        for queue, status, count, run_at in rows:
+            by_queue.setdefault(queue, {})[status] = count
+            if status == "PENDING":
+                oldest[queue] = from_us(run_at)
+        return [
+            QueueDepth(queue=queue, by_status=counts, oldest_pending_at=oldest.get(queue))
+            for queue, counts in by_queue.items()
+        ]
+
+    async def workers(self) -> list[WorkerInfo]:
+        with translated(StoreUnavailable):
+            rows = await self._file.read(lambda connection: connection.execute(SQL["workers"]).fetchall())
+        return [
+            msgspec.structs.replace(
+                msgspec.json.decode(document, type=WorkerInfo), heartbeat_at=from_us_or_none(heartbeat_at)
+            )
+            for heartbeat_at, document in rows
+        ]
+
+    async def types(self) -> list[KnownType]:
+        with translated(StoreUnavailable):
+            rows = await self._file.read(lambda connection: connection.execute(SQL["types"]).fetchall())
+        return [
+            KnownType(info=msgspec.json.decode(document, type=TypeInfo), seen_at=from_us(seen_at))
+            for seen_at, document in rows
+        ]
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+_IN_VALUES_MAX = 500
+"""Values in one IN list: far below SQLite's bound of 32,766 and few enough statements to keep prepared."""
+
+
+def _select_in(connection: Connection, query: str, mark: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Rows of *query* for any number of *values*, in pieces."""
+    rows: list[tuple[Any, ...]] = []
+    for start in range(0, len(values), _IN_VALUES_MAX):
+        piece = values[start : start + _IN_VALUES_MAX]
+        sql = SQL[query].replace("{columns}", JOB_COLUMNS).replace("{" + mark + "}", _marks(len(piece)))
+        rows += connection.execute(sql, tuple(piece)).fetchall()
+    return rows
+
+
+def _earlier_jobs(connection: Connection, jobs: Sequence[NewJob]) -> dict[str, tuple[Job, str]]:
+    """Jobs that exist already, by id and by idempotency key, with their fingerprints."""
+    keys = [new.idempotency_key for new in jobs if new.idempotency_key]
+    found: dict[str, tuple[Job, str]] = {}
+    for row in _select_in(connection, "jobs_by_keys", "keys", keys):
+        job = job_of_row(row)
+        assert job.idempotency_key is not None
+        found[job.idempotency_key] = (job, row[JOB_COLUMN_COUNT])
+    own = {new.id: new.fingerprint for new in jobs}
+    for row in _select_in(connection, "jobs_by_ids", "ids", list(own)):
+        found[row[0]] = (job_of_row(row), own[row[0]])
+    return found
+
+
+def _answer_again(new: NewJob, job: Job, fingerprint: str) -> Submitted | IdempotencyConflict:
+    if fingerprint == new.fingerprint:
+        return Submitted(job, is_replay=True)
+    return IdempotencyConflict(
+        f"the idempotency key {new.idempotency_key} belongs to job {job.id}, which differs in type, payload or options",
+        job_id=job.id,
+    )
+
+
+def _has_ready(connection: Connection, types: Sequence[str]) -> bool:
+    sql = f"SELECT 1 FROM jobs WHERE status = 'PENDING' AND type IN ({_marks(len(types))}) LIMIT 1"  # noqa: S608 — our text
+    return connection.execute(sql, tuple(types)).fetchone() is not None
+
+
+def _ready_numbers(connection: Connection, types: Sequence[str], count_max: int) -> list[int]:
+    """The first ready jobs over all *types*: the first of each type from the index, then merged."""
+    candidates: list[tuple[int, int, int]] = []
+    for job_type in types:
+        for number, priority, run_at in connection.execute(SQL["ready_of_type"], (job_type, count_max)):
+            candidates.append((priority, run_at, number))
+    candidates.sort()
+    return [number for _, _, number in candidates[:count_max]]
+
+
+def _head(connection: Connection) -> int:
+    return connection.execute(SQL["head"]).fetchone()[0]
+
+
+def _conditions(filter: JobFilter, before: int | None) -> tuple[str, list[Any]]:
+    terms: list[str] = ["1 = 1"]
+    values: list[Any] = []
+    if filter.status is not None:
+        # The second term lets SQLite use the index that leaves COMPLETED jobs out.
+        terms.append("status = ?" if filter.status == "COMPLETED" else "status = ? AND status <> 'COMPLETED'")
+        values.append(str(filter.status))
+    for name in ("type", "queue", "correlation_id", "idempotency_key"):
+        wanted = getattr(filter, name)
+        if wanted is not None:
+            terms.append(f"{name} = ?")
+            values.append(wanted)
+    if before is not None:
+        terms.append("number < ?")
+        values.append(before)
+    return " AND ".join(terms), values
+
+

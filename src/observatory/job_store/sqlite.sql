@@ -1,0 +1,89 @@
+-- Named queries of the SQLite driver. `{…}` marks are filled by the driver with lists of `?`.
+
+-- name: insert_job — one accepted job
+INSERT INTO jobs (
+    id, type, status, queue, priority, run_at, attempt, max_attempts, timeout_seconds, fence, sequence,
+    worker, lease_expires_at, created_at, updated_at, started_at, finished_at, cancel_requested_at,
+    event_id, correlation_id, idempotency_key, retry_of, traceparent,
+    payload, metadata, progress, result, error, fingerprint
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: update_job — what a transition may change, if the row is still as it was read
+UPDATE jobs SET
+    status = ?, run_at = ?, attempt = ?, fence = ?, sequence = ?, worker = ?, lease_expires_at = ?, updated_at = ?,
+    started_at = ?, finished_at = ?, cancel_requested_at = ?, progress = ?, result = ?, error = ?
+WHERE id = ? AND sequence = ?;
+
+-- name: insert_event — the next position is given here
+INSERT INTO events (
+    job_id, sequence, event_type, event_id, occurred_at, producer, correlation_id, causation_id, traceparent, payload
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: jobs_by_ids — rows to change or to answer with
+SELECT {columns} FROM jobs WHERE id IN ({ids});
+
+-- name: jobs_by_keys — earlier jobs with these idempotency keys
+SELECT {columns}, fingerprint FROM jobs WHERE idempotency_key IN ({keys});
+
+-- name: ready_of_type — the first PENDING jobs of one type; the driver joins one of these per type
+SELECT * FROM (
+    SELECT number, priority, run_at FROM jobs
+    WHERE status = 'PENDING' AND type = ?
+    ORDER BY priority, run_at, number LIMIT ?
+);
+
+-- name: jobs_by_numbers — the rows that a claim chose
+SELECT {columns} FROM jobs WHERE number IN ({numbers});
+
+-- name: delayed — jobs whose time has come
+SELECT id FROM jobs
+WHERE status IN ('SCHEDULED', 'RETRYING') AND run_at <= ?
+ORDER BY run_at LIMIT ?;
+
+-- name: expired — leases that have ended
+SELECT id, fence, attempt FROM jobs
+WHERE lease_expires_at IS NOT NULL AND lease_expires_at <= ?
+ORDER BY lease_expires_at LIMIT ?;
+
+-- name: extend_lease — only the current attempt's
+UPDATE jobs SET lease_expires_at = ?
+WHERE id = ? AND fence = ? AND lease_expires_at IS NOT NULL
+RETURNING cancel_requested_at IS NOT NULL;
+
+-- name: end_leases_of_others — the owner of the file knows that their processes are gone
+UPDATE jobs SET lease_expires_at = ?
+WHERE lease_expires_at > ? AND worker NOT IN ({workers});
+
+-- name: save_worker — a heartbeat
+INSERT INTO workers (instance_id, heartbeat_at, document) VALUES (?, ?, ?)
+ON CONFLICT (instance_id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, document = excluded.document;
+
+-- name: forget_workers — those not heard of for long
+DELETE FROM workers WHERE heartbeat_at < ?;
+
+-- name: save_type — an announcement
+INSERT INTO types (type, seen_at, document) VALUES (?, ?, ?)
+ON CONFLICT (type) DO UPDATE SET seen_at = excluded.seen_at, document = excluded.document;
+
+-- name: events_after — outbox and log
+SELECT {columns} FROM events WHERE position > ? ORDER BY position LIMIT ?;
+
+-- name: head — the newest position
+SELECT coalesce(max(position), 0) FROM events;
+
+-- name: job_by_id — one job
+SELECT {columns} FROM jobs WHERE id = ?;
+
+-- name: page — the driver adds the filter
+SELECT {columns}, number FROM jobs WHERE {conditions} ORDER BY number DESC LIMIT ?;
+
+-- name: queue_depths — open jobs only, from an index that holds nothing else
+SELECT queue, status, count(*), min(run_at) FROM jobs
+WHERE status <> 'COMPLETED' AND status IN ('SCHEDULED', 'PENDING', 'VALIDATED', 'EXECUTING', 'RETRYING')
+GROUP BY queue, status ORDER BY queue;
+
+-- name: workers — newest heartbeat first
+SELECT heartbeat_at, document FROM workers ORDER BY heartbeat_at DESC, instance_id LIMIT 1000;
+
+-- name: types — by name
+SELECT seen_at, document FROM types ORDER BY type LIMIT 10000;

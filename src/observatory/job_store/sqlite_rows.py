@@ -1,0 +1,117 @@
+"""The row form of a job in the SQLite file."""
+
+from typing import Any
+
+import msgspec
+
+from observatory.core.job import Job, JobError, JobStatus, Progress
+from observatory.engine.instants import from_us, from_us_or_none, to_us, to_us_or_none
+
+JOB_COLUMNS = (
+    "id, type, status, queue, priority, run_at, attempt, max_attempts, timeout_seconds, fence, sequence, "
+    "worker, lease_expires_at, created_at, updated_at, started_at, finished_at, cancel_requested_at, "
+    "event_id, correlation_id, idempotency_key, retry_of, traceparent, "
+    "payload, metadata, progress, result, error"
+)
+JOB_COLUMN_COUNT = JOB_COLUMNS.count(",") + 1
+
+_STATUS = {str(status): status for status in JobStatus}
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.decode
+_decode_progress = msgspec.json.Decoder(Progress).decode
+_decode_error = msgspec.json.Decoder(JobError).decode
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else _encode(value).decode()
+
+
+def insert_values(job: Job, fingerprint: str) -> tuple[Any, ...]:
+    """Values of `insert_job`."""
+    return (
+        job.id,
+        job.type,
+        str(job.status),
+        job.queue,
+        job.priority,
+        to_us(job.run_at),
+        job.attempt,
+        job.max_attempts,
+        job.timeout_seconds,
+        job.fence,
+        job.sequence,
+        job.worker,
+        to_us_or_none(job.lease_expires_at),
+        to_us(job.created_at),
+        to_us(job.updated_at),
+        to_us_or_none(job.started_at),
+        to_us_or_none(job.finished_at),
+        to_us_or_none(job.cancel_requested_at),
+        job.event_id,
+        job.correlation_id,
+        job.idempotency_key,
+        job.retry_of,
+        job.traceparent,
+        _encode(job.payload).decode(),
+        _text(job.metadata),
+        _text(job.progress),
+        _text(job.result),
+        _text(job.error),
+        fingerprint,
+    )
+
+
+def update_values(job: Job, sequence_before: int) -> tuple[Any, ...]:
+    """Values of `update_job`."""
+    return (
+        str(job.status),
+        to_us(job.run_at),
+        job.attempt,
+        job.fence,
+        job.sequence,
+        job.worker,
+        to_us_or_none(job.lease_expires_at),
+        to_us(job.updated_at),
+        to_us_or_none(job.started_at),
+        to_us_or_none(job.finished_at),
+        to_us_or_none(job.cancel_requested_at),
+        _text(job.progress),
+        _text(job.result),
+        _text(job.error),
+        job.id,
+        sequence_before,
+    )
+
+
+def job_of_row(row: tuple[Any, ...]) -> Job:
+    """The job of a row that begins with `JOB_COLUMNS`."""
+    return Job(
+        id=row[0],
+        type=row[1],
+        status=_STATUS[row[2]],
+        queue=row[3],
+        priority=row[4],
+        run_at=from_us(row[5]),
+        attempt=row[6],
+        max_attempts=row[7],
+        timeout_seconds=row[8],
+        fence=row[9],
+        sequence=row[10],
+        worker=row[11],
+        lease_expires_at=from_us_or_none(row[12]),
+        created_at=from_us(row[13]),
+        updated_at=from_us(row[14]),
+        started_at=from_us_or_none(row[15]),
+        finished_at=from_us_or_none(row[16]),
+        cancel_requested_at=from_us_or_none(row[17]),
+        event_id=row[18],
+        correlation_id=row[19],
+        idempotency_key=row[20],
+        retry_of=row[21],
+        traceparent=row[22],
+        payload=_decode(row[23]),
+        metadata=None if row[24] is None else _decode(row[24]),
+        progress=None if row[25] is None else _decode_progress(row[25]),
+        result=None if row[26] is None else _decode(row[26]),
+        error=None if row[27] is None else _decode_error(row[27]),
+    )

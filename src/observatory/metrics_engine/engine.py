@@ -1,0 +1,53 @@
+"""The metrics engine: every event into the log (where it is not there already) and into the counters, once."""
+
+from collections.abc import Sequence
+
+from observatory.core.event import Event
+from observatory.core.folds import StatsView, fold_stats
+from observatory.core.sources import Ids
+from observatory.event_bus.consume import Consumer
+from observatory.event_bus.port import EventBus
+from observatory.event_log.port import EventLog
+from observatory.view_store.port import ViewStore
+from observatory.view_store.projection import Projection
+
+STATS_VIEW = "stats"
+"""Name of the view behind `/stats`."""
+
+
+class MetricsEngine:
+    """One loop. Applying an event a second time changes nothing: the view's checkpoint is its position."""
+
+    name = "metrics engine"
+
+    def __init__(self, *, bus: EventBus, log: EventLog, views: ViewStore, ids: Ids) -> None:
+        self._log = log
+        self._stats = Projection(STATS_VIEW, StatsView, fold_stats, store=views, ids=ids)
+        self._consumer = Consumer("metrics-engine", bus=bus, log=log, target=self)
+
+    @property
+    def checkpoint(self) -> int:
+        """Position up to which log and counters include the history."""
+        return self._stats.checkpoint
+
+    async def load(self) -> None:
+        """Take up the saved counters."""
+        await self._stats.load()
+
+    async def apply(self, events: Sequence[Event]) -> int:
+        """Append to the log, then fold: a crash between the two repeats the append, which changes nothing."""
+        if not self._log.is_shared_with_truth:
+            await self._log.append(events)
+        return await self._stats.apply(events)
+
+    async def run_once(self) -> int:
+        """Apply what has come; returns how many events were new."""
+        return await self._consumer.run_once()
+
+    async def wait(self) -> None:
+        """Until something was delivered, or it is time to look into the log all the same."""
+        await self._consumer.wait()
+
+    async def close(self) -> None:
+        """Give up the subscription."""
+        await self._consumer.close()

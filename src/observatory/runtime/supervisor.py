@@ -1,0 +1,102 @@
+"""Runs loops: `run_once()` while there is work, `wait()` while there is none, and again after a failure."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from observatory.core import limits
+from observatory.core.errors import Unavailable
+from observatory.core.retry import RetryPolicy
+from observatory.core.sources import Clock, Randomness
+
+_log = structlog.get_logger("observatory.supervisor")
+
+FAILURE_BACKOFF = RetryPolicy(base_s=0.2, factor=2.0, cap_s=limits.LOOP_BACKOFF_S_MAX)
+
+
+class Loop(Protocol):
+    """Everything that runs in the background."""
+
+    name: str
+
+    async def run_once(self) -> int:
+        """Do one bounded piece of work; returns how much was done. 0 means nothing is left for now."""
+        ...
+
+    async def wait(self) -> None:
+        """Return when there may be something to do. May be cancelled at any time without loss."""
+        ...
+
+
+class LoopState:
+    """What the health page says about one loop."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.failures = 0
+        """In a row; 0 while it works."""
+        self.last_error = ""
+        self.last_success_s: float | None = None
+        """By the monotonic clock; None before the first."""
+
+
+class Supervisor:
+    """
+    Keeps loops running until `stop` is set.
+
+    A loop that fails is run again after a backoff; no failure ends the process or another loop. At
+    the stop a waiting loop ends at once and a working one after its piece of work.
+    """
+
+    def __init__(self, *, clock: Clock, randomness: Randomness) -> None:
+        self._clock = clock
+        self._randomness = randomness
+        self.states: dict[str, LoopState] = {}
+
+    async def run(self, loops: Sequence[Loop], stop: asyncio.Event) -> None:
+        """Run *loops* side by side; returns when every one has ended."""
+        async with asyncio.TaskGroup() as tasks:
+            for loop in loops:
+                tasks.create_task(self._run(loop, stop), name=loop.name)
+
+    async def _run(self, loop: Loop, stop: asyncio.Event) -> None:
+        state = self.states.setdefault(loop.name, LoopState(loop.name))
+        while not stop.is_set():
+            try:
+                done = await loop.run_once()
+            except Exception as error:  # noqa: BLE001 — whatever it was, the loop is run again
+                await _until(stop, asyncio.sleep(self._note_failure(state, error)))
+                continue
+            state.failures, state.last_success_s = 0, self._clock.monotonic()
+            if done:
+                await asyncio.sleep(0)
+            else:
+                await _until(stop, loop.wait())
+
+    def _note_failure(self, state: LoopState, error: Exception) -> float:
+        """Log the failure and return how long to pause, in seconds."""
+        state.failures += 1
+        state.last_error = f"{type(error).__name__}: {error}"
+        pause_s = FAILURE_BACKOFF.delay_s(state.failures, self._randomness.random())
+        is_expected = isinstance(error, Unavailable)
+        _log.warning(
+            "loop failed", loop=state.name, error=state.last_error, failures=state.failures, pause_s=round(pause_s, 3),
+            exc_info=None if is_expected else error,
+        )  # fmt: skip
+        return pause_s
+
+
+async def _until(stop: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> None:
+    """Await *waiting*, but no longer than until *stop* is set. Errors of *waiting* end the wait."""
+    tasks = [asyncio.ensure_future(waiting), asyncio.ensure_future(stop.wait())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task

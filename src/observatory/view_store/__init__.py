@@ -1,0 +1,1 @@
+"""Disposable views and counters, each with its checkpoint."""

@@ -1,0 +1,1 @@
+"""The proofs. `docs/TESTING.md` says which folder proves what."""
