@@ -114,7 +114,7 @@ _TYPE_COUNTERS = {
 
 
 def _count_type(view: StatsView, event_type: str, job_type: str) -> None:
-    counter = _TYPE_COUNTERS.get(event_type)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    counter = _TYPE_COUNTERS.get(event_type)  # pyright: ignore[reportArgumentType]
     if counter is None:
         return
     key = job_type if job_type in view.by_type or len(view.by_type) < limits.LABEL_VALUES_MAX else OTHER

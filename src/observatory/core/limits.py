@@ -59,6 +59,9 @@ LEASE_S_MAX = 3_600.0
 HEARTBEAT_S = 5.0
 """How often a processor extends its leases. Three may be missed before the lease ends."""
 
+HEARTBEAT_RETRY_S = 1.0
+"""How soon a heartbeat that failed is sent again."""
+
 STOP_EARLY_S = 2.0
 """A processor that could not extend a lease stops its attempt this long before the lease ends."""
 
@@ -105,6 +108,9 @@ DUE_SWEEP_S = 0.2
 DRAIN_S = 3.0
 """How long running attempts may go on after a stop was asked for; then they are released at no cost."""
 
+STOP_GRACE_S = 1.0
+"""How long an attempt that was asked to stop may take to end."""
+
 LOOP_BACKOFF_S_MAX = 30.0
 """The longest pause of a loop that keeps failing."""
 
@@ -143,7 +149,94 @@ JSON_ELEMENTS_MAX = 100_000
 JSON_INTEGER_MAX = 2**53 - 1
 """Largest magnitude of an integer that every JSON reader keeps exactly (RFC 8259 section 6)."""
 
+# --- faults in documents (contracts/) ---------------------------------------------------------
+
+VIOLATIONS_MAX = 100
+"""Faults reported for one document."""
+
+VIOLATIONS_NAMED_MAX = 10
+"""Faults spelled out in one line of text; the others are counted."""
+
+ECHO_CHARS_MAX = 60
+"""Of a refused value that its fault repeats: enough to recognise it, too little to flood a log."""
+
+CHECKED_FILE_BYTES_MAX = 16 * BODY_BYTES_MAX
+"""One file given to `contracts validate`: a page of a list may be larger than a body that is accepted."""
+
+# --- settings, client, command line -----------------------------------------------------------
+
+SLOTS_DEFAULT = 4
+"""Attempts that run at the same time in one processor: enough to overlap waiting on a small machine."""
+
+SLOTS_MAX = 256
+"""Each slot may hold a thread or a child process."""
+
+CONFIG_FILE_BYTES_MAX = 64 * 1024
+"""A settings file is a page of names; anything longer is another file."""
+
+TOKEN_CHARS_MAX = 512
+
+CONNECT_S_MAX = 3.0
+"""How long a client waits for a connection to a service."""
+
+REQUEST_S_MAX = 30.0
+"""How long a client waits for an answer: a service answers within `STATEMENT_S_MAX` or says that it cannot."""
+
+WAIT_PAUSE_S_MIN = 0.05
+WAIT_PAUSE_S_MAX = 1.0
+"""How often a waiting client looks at its job: often at first, once a second later."""
+
+WAIT_UNREACHABLE_S_MAX = 15.0
+"""How long a waiting client bears a service that does not answer: longer than a restart takes."""
+
+WAIT_S_DEFAULT = TIMEOUT_S_DEFAULT
+"""How long `submit --wait` waits when nobody says how long."""
+
+# --- running one attempt (processor/) ---------------------------------------------------------
+
+CHILD_START_S_MAX = 30.0
+"""How long a child process may take to start and to import the application."""
+
+CHILD_END_S = 1.0
+"""How long a child process may take to end by itself at the stop of its processor; then it is killed."""
+
+CHILD_LAST_WORDS_S = 0.2
+"""How long to read what a dead child still said, when a process that it left behind holds the pipe open."""
+
+CHILD_MESSAGE_BYTES_MAX = 1024 * 1024
+"""One message between a processor and its child: more than any payload, result or error in JSON."""
+
+MEMORY_BYTES_MIN = 1024 * 1024
+"""Least `memory_bytes_max` of a type: with less, the interpreter cannot even call the handler."""
+
+TRACEBACK_LINE_BYTES_MAX = 1024
+"""One entry of a traceback: a very long message does not push the frames out."""
+
+# --- HTTP services (edge/, gateway/, read_model/) ---------------------------------------------
+
+TARGET_BYTES_MAX = 8 * 1024
+"""Path and query of one request."""
+
+HEADERS_BYTES_MAX = 16 * 1024
+"""All header names and values of one request."""
+
+BATCH_BODY_BYTES_MAX = 8 * 1024 * 1024
+"""The body of one batch submit: a thousand jobs of 8 KiB each."""
+
+BODY_READ_S_MAX = 10.0
+"""How long a client may take to send a body: a slow one holds memory and a connection."""
+
+READY_CHECK_S_MAX = 2.0
+"""How long one dependency may take to answer a readiness check."""
+
+TYPES_CACHE_S = 2.0
+"""How old the gateway's knowledge of the announced types may be."""
+
+RETRY_AFTER_S = 2
+"""What a client is told to wait when a store did not answer."""
+
 assert HEARTBEAT_S * 3 <= LEASE_S
 assert STOP_EARLY_S < LEASE_S - HEARTBEAT_S
 assert PAYLOAD_BYTES_MAX < BODY_BYTES_MAX
 assert PRIORITY_MIN <= PRIORITY_DEFAULT <= PRIORITY_MAX
+assert max(PAYLOAD_BYTES_MAX, RESULT_BYTES_MAX) * 2 < CHILD_MESSAGE_BYTES_MAX

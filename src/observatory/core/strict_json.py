@@ -171,7 +171,7 @@ _PAIRS: Final = json.JSONDecoder(
 )
 
 
-# --- from pairs to a checked value ---------------------------------------------------------
+# --- from pairs to a checked value -------------------------------------------------------------
 
 
 class _Walk:

@@ -13,7 +13,7 @@ def load_queries(path: Path) -> dict[str, str]:
     A statement begins after `-- name: NAME — one line of purpose` and ends before the next one.
 
     Raises:
-        ValueError: Text before the first name, a name given twice, or an empty statement.
+        ValueError: Text before the first name, a name given twice or written otherwise, or an empty statement.
     """
     queries: dict[str, list[str]] = {}
     lines: list[str] | None = None
@@ -23,6 +23,8 @@ def load_queries(path: Path) -> dict[str, str]:
             if match["name"] in queries:
                 raise ValueError(f"{path.name}: {match['name']} is defined twice")
             lines = queries[match["name"]] = []
+        elif line.startswith("-- name:"):
+            raise ValueError(f"{path.name}: not of the form `-- name: NAME — purpose`: {line}")
         elif lines is not None:
             lines.append(line)
         elif line.strip() and not line.startswith("--"):

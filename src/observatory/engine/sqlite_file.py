@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from observatory.core import limits
-from observatory.core.errors import ObservatoryError, Unavailable
+from observatory.core.errors import Unavailable
 
 T = TypeVar("T")
 Unit = Callable[[sqlite3.Connection], T]
@@ -34,6 +34,10 @@ def translated(unavailable: type[Unavailable]) -> Generator[None]:
         yield
     except sqlite3.Error as error:
         raise unavailable(f"{type(error).__name__}: {error}") from error
+
+
+class CommitUnknown(sqlite3.OperationalError):
+    """A commit failed and left no transaction to roll back: it may have taken effect."""
 
 
 class SqliteFile:
@@ -66,7 +70,8 @@ class SqliteFile:
         that is cancelled while it waits may still have its unit committed.
 
         Raises:
-            sqlite3.Error: The file did not take it; it is not known whether a failed commit took effect.
+            sqlite3.Error: The file did not take it; nothing was written.
+            CommitUnknown: It is not known whether the unit took effect.
             ObservatoryError: Raised by *unit* itself; nothing was written.
         """
         if self._is_closed:
@@ -115,7 +120,10 @@ class SqliteFile:
                 del self._waiting[: limits.WRITE_GROUP_MAX]
                 group = [(unit, future) for unit, future in group if not future.done()]
                 units = [unit for unit, _ in group]
-                answers = await loop.run_in_executor(self._writer_executor, self.run_group, units)
+                try:
+                    answers = await loop.run_in_executor(self._writer_executor, self.run_group, units)
+                except Exception as error:  # noqa: BLE001 — nobody waits for this task: its error belongs to the callers
+                    answers = [(None, error)] * len(group)
                 for (_, future), (value, error) in zip(group, answers, strict=True):
                     _answer(future, value, error)
                 self.has_committed.set()
@@ -123,12 +131,18 @@ class SqliteFile:
             self._writing = None
 
     def run_group(self, units: list[Unit[Any]]) -> list[tuple[Any, BaseException | None]]:
-        """Commit *units* together; if one of them fails, roll back and commit each by itself."""
+        """
+        Commit *units* together; if one of them fails, roll back and commit each by itself.
+
+        They are not run again when the commit of the group may have taken effect.
+        """
         if len(units) > 1:
             try:
                 with self._transaction():
                     values = [unit(self._connection) for unit in units]
-            except (sqlite3.Error, ObservatoryError, ValueError, AssertionError, TypeError, LookupError):
+            except CommitUnknown as error:
+                return [(None, error)] * len(units)
+            except Exception:  # noqa: BLE001, S110 — the unit that failed fails again below, without the others
                 pass
             else:
                 return [(value, None) for value in values]
@@ -144,14 +158,24 @@ class SqliteFile:
 
     @contextlib.contextmanager
     def _transaction(self) -> Generator[None]:
+        self._roll_back()  # of a transaction whose own rollback failed
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
-            self.commit(self._connection)
         except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self._roll_back()
             raise
+        try:
+            self.commit(self._connection)
+        except sqlite3.Error as error:
+            if not self._connection.in_transaction:
+                raise CommitUnknown(f"{type(error).__name__}: {error}") from error
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     def commit(self, connection: sqlite3.Connection) -> None:
         """Make the transaction durable. A seam: the simulator fails it before or after its effect."""
@@ -160,6 +184,8 @@ class SqliteFile:
     # --- the readers --------------------------------------------------------------------------
 
     def _read(self, query: Unit[T]) -> T:
+        if self._is_closed:
+            raise sqlite3.ProgrammingError("the file is closed")
         connection = getattr(self._reader_local, "connection", None)
         if connection is None:
             connection = connect(self.path, is_reader=True)

@@ -11,8 +11,10 @@ from observatory.event_bus.port import Delivery, EventBus, Subscription
 class Applies(Protocol):
     """What a consumer does with events: in order, without a gap, each at least once."""
 
-    checkpoint: int
-    """Position up to which everything was applied."""
+    @property
+    def checkpoint(self) -> int:
+        """Position up to which everything was applied."""
+        ...
 
     async def load(self) -> None:
         """Find out the checkpoint."""

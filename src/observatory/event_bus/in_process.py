@@ -1,6 +1,7 @@
 """The bus inside one process: queues in memory. What is lost with the process is read from the log."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 
@@ -49,7 +50,8 @@ class InProcessHints:
         self._flag.set()
 
     async def wait(self, *, timeout_s: float) -> bool:
-        came = await _wait(self._flag, timeout_s)
+        await _wait(self._flag, timeout_s)
+        came = self._flag.is_set()  # also a hint that came in the instant of the time-out
         self._flag.clear()
         return came
 
@@ -92,11 +94,9 @@ class InProcessBus:
         }
 
 
-async def _wait(flag: asyncio.Event, timeout_s: float) -> bool:
+async def _wait(flag: asyncio.Event, timeout_s: float) -> None:
     if flag.is_set():
-        return True
-    try:
+        return
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_s):
-            return await flag.wait()
-    except TimeoutError:
-        return False
+            await flag.wait()

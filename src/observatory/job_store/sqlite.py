@@ -83,16 +83,20 @@ class SqliteJobStore:
         rows: list[tuple[Any, ...]] = []
         pending: list[Pending] = []
         for new in jobs:
-            known = earlier.get(new.id) or (earlier.get(new.idempotency_key) if new.idempotency_key else None)
+            known = earlier.by_id.get(new.id)
             if known is not None:
-                answers.append(_answer_again(new, *known))
+                answers.append(Submitted(known, is_replay=True))
+                continue
+            first = earlier.by_key.get(new.idempotency_key) if new.idempotency_key else None
+            if first is not None:
+                answers.append(_answer_again(new, *first))
                 continue
             step = transition(None, Accept(new), at)
             rows.append(insert_values(step.job, new.fingerprint))
             pending.append((step, 0, new.causation_id))
-            earlier[new.id] = (step.job, new.fingerprint)
+            earlier.by_id[new.id] = step.job
             if new.idempotency_key:
-                earlier[new.idempotency_key] = (step.job, new.fingerprint)
+                earlier.by_key[new.idempotency_key] = (step.job, new.fingerprint)
             answers.append(Submitted(step.job, is_replay=False))
         connection.executemany(SQL["insert_job"], rows)
         self._write_events(connection, pending)
@@ -111,8 +115,8 @@ class SqliteJobStore:
 
     def _claim(self, connection: Connection, types: Sequence[str], count_max: int, command: Claim) -> list[Job]:
         numbers = _ready_numbers(connection, types, count_max)
-        jobs = [job_of_row(row) for row in _select_in(connection, "jobs_by_numbers", "numbers", numbers)]
-        jobs.sort(key=lambda job: (job.priority, job.run_at, job.id))
+        rows = {row[-1]: row for row in _select_in(connection, "jobs_by_numbers", "numbers", numbers)}
+        jobs = [job_of_row(rows[number]) for number in numbers]
         at = self._clock.now()
         steps = [transition(job, command, at) for job in jobs]
         self._write(connection, [(step, job.sequence, None) for step, job in zip(steps, jobs, strict=True)])
@@ -120,6 +124,7 @@ class SqliteJobStore:
 
     async def apply(self, orders: Sequence[Order]) -> list[Applied | ObservatoryError]:
         assert len(orders) <= limits.APPLY_BATCH_MAX, f"{len(orders)} orders in one call"
+        assert not any(isinstance(order.command, Accept | Claim) for order in orders), "submit accepts, claim claims"
         if not orders:
             return []
         with translated(StoreUnavailable):
@@ -177,19 +182,15 @@ class SqliteJobStore:
 
     async def make_due(self, *, count_max: int) -> int:
         with translated(StoreUnavailable):
-            if not await self._file.read(lambda connection: self._due_ids(connection, 1)):
+            if not await self._file.read(lambda connection: _due_ids(connection, self._clock.now(), 1)):
                 return 0
             return await self._file.write(lambda connection: self._make_due(connection, count_max))
 
-    def _due_ids(self, connection: Connection, count_max: int) -> list[str]:
-        rows = connection.execute(SQL["delayed"], (to_us(self._clock.now()), count_max))
-        return [job_id for (job_id,) in rows]
-
     def _make_due(self, connection: Connection, count_max: int) -> int:
-        job_ids = self._due_ids(connection, count_max)
+        at = self._clock.now()
+        job_ids = _due_ids(connection, at, count_max)
         jobs = [job_of_row(row) for row in _select_in(connection, "jobs_by_ids", "ids", job_ids)]
         jobs.sort(key=lambda job: (job.run_at, job.id))
-        at = self._clock.now()
         self._write(connection, [(transition(job, BecomeDue(), at), job.sequence, None) for job in jobs])
         return len(jobs)
 
@@ -219,9 +220,7 @@ class SqliteJobStore:
         self._write_events(connection, pending)
 
     def _write_events(self, connection: Connection, pending: Sequence[Pending]) -> None:
-        events = [
-            event_values(event) for step, before, cause in pending for event in self._events(step, before, cause)
-        ]
+        events = [event_values(event) for step, before, cause in pending for event in self._events(step, before, cause)]
         connection.executemany(SQL["insert_event"], events)
 
     def _events(self, step: Transition, sequence_before: int, causation_id: str | None) -> list[Event]:
@@ -264,7 +263,9 @@ class SqliteOutbox:
             if self._confirmed is None:
                 self._confirmed = await self._file.read(_head)
             values = (self._confirmed, count_max)
-            return await self._file.read(lambda c: read_events(c, "WHERE position > ? ORDER BY position LIMIT ?", values))
+            return await self._file.read(
+                lambda c: read_events(c, "WHERE position > ? ORDER BY position LIMIT ?", values)
+            )
 
     async def wait(self, *, timeout_s: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -350,18 +351,24 @@ def _select_in(connection: Connection, query: str, mark: str, values: Sequence[A
     return rows
 
 
-def _earlier_jobs(connection: Connection, jobs: Sequence[NewJob]) -> dict[str, tuple[Job, str]]:
-    """Jobs that exist already, by id and by idempotency key, with their fingerprints."""
+class EarlierJobs(msgspec.Struct, frozen=True):
+    """Jobs that exist already. Ids and keys are apart: a caller may choose a key that looks like an id."""
+
+    by_id: dict[str, Job]
+    by_key: dict[str, tuple[Job, str]]
+    """With the fingerprint of each."""
+
+
+def _earlier_jobs(connection: Connection, jobs: Sequence[NewJob]) -> EarlierJobs:
     keys = [new.idempotency_key for new in jobs if new.idempotency_key]
-    found: dict[str, tuple[Job, str]] = {}
+    earlier = EarlierJobs({}, {})
     for row in _select_in(connection, "jobs_by_keys", "keys", keys):
         job = job_of_row(row)
         assert job.idempotency_key is not None
-        found[job.idempotency_key] = (job, row[JOB_COLUMN_COUNT])
-    own = {new.id: new.fingerprint for new in jobs}
-    for row in _select_in(connection, "jobs_by_ids", "ids", list(own)):
-        found[row[0]] = (job_of_row(row), own[row[0]])
-    return found
+        earlier.by_key[job.idempotency_key] = (job, row[JOB_COLUMN_COUNT])
+    for row in _select_in(connection, "jobs_by_ids", "ids", [new.id for new in jobs]):
+        earlier.by_id[row[0]] = job_of_row(row)
+    return earlier
 
 
 def _answer_again(new: NewJob, job: Job, fingerprint: str) -> Submitted | IdempotencyConflict:
@@ -381,11 +388,15 @@ def _has_ready(connection: Connection, types: Sequence[str]) -> bool:
 def _ready_numbers(connection: Connection, types: Sequence[str], count_max: int) -> list[int]:
     """The first ready jobs over all *types*: the first of each type from the index, then merged."""
     candidates: list[tuple[int, int, int]] = []
-    for job_type in types:
+    for job_type in dict.fromkeys(types):
         for number, priority, run_at in connection.execute(SQL["ready_of_type"], (job_type, count_max)):
             candidates.append((priority, run_at, number))
     candidates.sort()
     return [number for _, _, number in candidates[:count_max]]
+
+
+def _due_ids(connection: Connection, at: datetime, count_max: int) -> list[str]:
+    return [job_id for (job_id,) in connection.execute(SQL["delayed"], (to_us(at), count_max))]
 
 
 def _head(connection: Connection) -> int:
@@ -408,5 +419,3 @@ def _conditions(filter: JobFilter, before: int | None) -> tuple[str, list[Any]]:
         terms.append("number < ?")
         values.append(before)
     return " AND ".join(terms), values
-
-

@@ -33,7 +33,7 @@ SELECT * FROM (
 );
 
 -- name: jobs_by_numbers — the rows that a claim chose
-SELECT {columns} FROM jobs WHERE number IN ({numbers});
+SELECT {columns}, number FROM jobs WHERE number IN ({numbers});
 
 -- name: delayed — jobs whose time has come
 SELECT id FROM jobs

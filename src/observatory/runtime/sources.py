@@ -2,6 +2,7 @@
 
 import os
 import random
+import secrets
 import time
 from datetime import UTC, datetime
 
@@ -25,7 +26,9 @@ class SystemIds:
     def new_id(self) -> str:
         ms = time.time_ns() // 1_000_000
         chance = int.from_bytes(os.urandom(10), "big")
-        value = (ms & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | (chance >> 68 & 0xFFF) << 64 | 0b10 << 62 | chance & (2**62 - 1)
+        value = (
+            (ms & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | (chance >> 68 & 0xFFF) << 64 | 0b10 << 62 | chance & (2**62 - 1)
+        )
         text = f"{value:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
@@ -38,3 +41,8 @@ class SystemRandomness:
 
     def random(self) -> float:
         return self._random.random()
+
+
+def new_token() -> str:
+    """A secret of 256 random bits, in URL-safe characters."""
+    return secrets.token_urlsafe(32)

@@ -72,12 +72,12 @@ class Projection(Generic[V]):
             return 0
         assert new[0].position == self.checkpoint + 1, f"a gap before position {new[0].position}"
         expected, view = self.checkpoint, self.view
+        self._view = None  # until the save is certain, what is in memory is not the view
         for event in new:
             view = self._fold(view, event)
         last = new[-1].position
         assert last is not None
         stored = StoredView(msgspec.json.encode(view), last, self.generation)
-        self._view = None  # until the save is certain, what is in memory is not the view
         try:
             await self._store.save(self.name, stored, expected_checkpoint=expected)
         except CheckpointMoved:

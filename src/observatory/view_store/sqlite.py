@@ -22,7 +22,10 @@ class SqliteViewStore:
     async def save(self, name: str, view: StoredView, *, expected_checkpoint: int) -> None:
         def unit(connection: Connection) -> None:
             row = connection.execute("SELECT checkpoint, generation FROM views WHERE name = ?", (name,)).fetchone()
-            is_as_expected = row is None if expected_checkpoint == 0 else row == (expected_checkpoint, view.generation)
+            if expected_checkpoint == 0:
+                is_as_expected = row is None or row[0] == 0
+            else:
+                is_as_expected = row == (expected_checkpoint, view.generation)
             if not is_as_expected:
                 raise CheckpointMoved(f"view {name} stands at {row}, not at {expected_checkpoint}")
             connection.execute(

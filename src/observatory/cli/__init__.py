@@ -1,0 +1,1 @@
+"""The command line: parse, call `client` or `runtime`, print. Importing this package loads nothing."""

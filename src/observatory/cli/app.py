@@ -1,0 +1,186 @@
+"""
+The command `odd-dashboard`: which commands there are, and how each of them ends.
+
+Commands are registered by the place where they stand, so that only the one that is called is loaded.
+"""
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from observatory.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from cyclopts import App, CycloptsError
+
+    from observatory.cli.failures import Failure
+
+NAME = "odd-dashboard"
+SUMMARY = "Run your jobs, and be able to say what happened to every one of them."
+VERSION_FLAGS = ("--version", "-V")
+HELP_FLAGS = ("--help", "-h")
+DEBUG_FLAG = "--debug"
+
+COMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("up", "up:up", "Start the whole system in this process and run until stopped."),
+    ("submit", "submit:submit", "Submit a job."),
+    ("jobs", "reading:jobs", "List jobs, newest first."),
+    ("job", "reading:job", "Show one job and its history."),
+    ("events", "reading:events", "List events in order."),
+    ("stats", "reading:stats", "Show what the event history adds up to."),
+    ("queues", "reading:queues", "List queues and how full they are."),
+    ("workers", "reading:workers", "List processors and what they run."),
+    ("types", "reading:types", "List job types that some processor knows."),
+    ("audit", "audit:audit", "Compare what was accepted with what exists."),
+    ("contracts", "contracts:contracts", "Work with the schemas of everything on the wire."),
+    ("config", "config:config", "Look at the settings."),
+)
+"""Name, module and function under `cli/commands`, summary for the list of commands."""
+
+START_HERE = """\
+Start here:
+
+    odd-dashboard up                                start everything
+    odd-dashboard submit TYPE key=value --wait      run a job, print its result
+    odd-dashboard jobs --status FAILED              see what went wrong
+
+Every command has --json for programs, and --debug for the traceback of a fault."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that *argv*, by default that of the process, asks for; returns the exit code."""
+    tokens = list(sys.argv[1:] if argv is None else argv)
+    is_debug = DEBUG_FLAG in _before_separator(tokens)
+    if is_debug:
+        tokens.remove(DEBUG_FLAG)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(tokens, is_debug=is_debug)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        _close_quietly(sys.stdout)
+        code = ExitCode.DONE
+    return int(code)
+
+
+def _run(tokens: list[str], *, is_debug: bool) -> int:
+    if tokens[:1] in ([flag] for flag in VERSION_FLAGS):
+        return _show_version(is_json="--json" in tokens)
+    from cyclopts import CycloptsError
+
+    try:
+        result = make_app(tokens[:1])(
+            tokens or ["--help"], exit_on_error=False, print_error=False, result_action="return_value"
+        )
+    except BrokenPipeError:
+        raise
+    except CycloptsError as error:
+        return _usage(error, tokens)
+    except Exception as error:  # noqa: BLE001  the last place where a fault can be said in one line
+        return _failed(error, tokens, is_debug=is_debug)
+    return int(result) if isinstance(result, int) else ExitCode.DONE
+
+
+def make_app(explained: Container[str] = ()) -> "App":
+    """
+    The parser with every command.
+
+    Args:
+        explained: Commands whose help is their whole docstring. Loading it costs loading their module, so every other
+            command has only its summary.
+    """
+    from cyclopts import App
+
+    from observatory.cli.help_page import HelpPage
+
+    app = App(
+        name=NAME,
+        help=f"{SUMMARY}\n\n{START_HERE}",
+        help_formatter=HelpPage(),
+        help_format="plaintext",
+        help_flags=HELP_FLAGS,
+        version_flags=VERSION_FLAGS,
+        version=version_text,
+        suppress_keyboard_interrupt=False,
+    )
+    for name, place, summary in COMMANDS:
+        app.command(f"observatory.cli.commands.{place}", name=name, help=None if name in explained else summary)
+    return app
+
+
+def version_text() -> str:
+    from observatory.runtime.build_info import build_info
+
+    build = build_info()
+    return f"{NAME} {build.version} (commit {build.commit}, built {build.built_at}, {build.python})"
+
+
+def _show_version(*, is_json: bool) -> int:
+    from observatory.cli.output import of_process
+    from observatory.runtime.build_info import build_info
+
+    if is_json:
+        of_process().json(build_info())
+    else:
+        print(version_text())
+    return ExitCode.DONE
+
+
+def _usage(error: "CycloptsError", tokens: list[str]) -> int:
+    from observatory.cli.failures import Failure
+
+    command = " ".join(error.command_chain or ())
+    error.verbose = False
+    failure = Failure(
+        exit_code=ExitCode.USAGE,
+        code="usage",
+        what=str(error),
+        remedy=f"see:  {' '.join(part for part in (NAME, command, '--help') if part)}",
+    )
+    _report(failure, tokens)
+    return failure.exit_code
+
+
+def _failed(error: Exception, tokens: list[str], *, is_debug: bool) -> int:
+    from observatory.cli.failures import Failure, failure_of
+
+    if is_debug:
+        import traceback
+
+        traceback.print_exception(error)
+    failure = failure_of(error) or Failure(
+        exit_code=ExitCode.FAILED,
+        code="internal_error",
+        what=f"internal error: {type(error).__name__}: {error}",
+        why="this is a fault of the program, not of what you typed",
+        remedy=f"see where:  {NAME} … {DEBUG_FLAG}",
+    )
+    _report(failure, tokens)
+    return failure.exit_code
+
+
+def _report(failure: "Failure", tokens: list[str]) -> None:
+    from observatory.cli.output import of_process
+
+    out = of_process()
+    if "--json" in _before_separator(tokens):
+        out.fail_json(failure)
+    else:
+        out.fail(failure)
+
+
+def _before_separator(tokens: list[str]) -> list[str]:
+    return tokens[: tokens.index("--")] if "--" in tokens else tokens
+
+
+def _close_quietly(stream: TextIO) -> None:
+    """The reader went away. Without this, the interpreter complains when it flushes at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

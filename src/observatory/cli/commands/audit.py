@@ -1,0 +1,41 @@
+"""`audit`."""
+
+import os
+from typing import TYPE_CHECKING
+
+from observatory.cli.exit_codes import ExitCode
+from observatory.cli.options import FOLDER, Folder
+from observatory.cli.output import Output, cell, of_process
+from observatory.runtime.settings import load
+
+if TYPE_CHECKING:
+    from observatory.audit.report import AuditReport
+
+
+def audit(*, folder: Folder = FOLDER) -> int:
+    """
+    Compare what was accepted with what exists, store by store.
+
+    Only reads, also while the system runs. Prints one line per fault with its code and job id, and ends with 1
+    when there is one.
+    """
+    settings = load({"data_dir": folder.data_dir}, os.environ)
+    from observatory.runtime.wiring import audit as run_audit
+
+    report = run_audit(settings)
+    out = of_process()
+    if folder.json:
+        out.json(report)
+    else:
+        _show(out, report)
+    return ExitCode.FAILED if report.violations else ExitCode.DONE
+
+
+def _show(out: Output, report: "AuditReport") -> None:
+    for violation in report.violations:
+        out.line(f"{cell(violation.code)}  {cell(violation.job_id)}  {cell(violation.detail, bytes_max=1000)}")
+    checked = ", ".join(f"{cell(name)} {cell(count)}" for name, count in report.checked.items())
+    if report.violations:
+        out.mark("fail", f"{len(report.violations)} faults", checked)
+    else:
+        out.mark("ok", "nothing is missing and nothing is double", checked)

@@ -1,0 +1,169 @@
+"""`up`."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Generator
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from observatory.cli.exit_codes import ExitCode
+from observatory.cli.options import FOLDER, Folder
+from observatory.cli.output import Output, of_process
+from observatory.client.data_folder import read_running
+from observatory.runtime.build_info import version
+from observatory.runtime.settings import Settings, load
+from observatory.runtime.step import Step
+
+LABEL_CHARS = 11
+
+Say = Callable[[Step], None]
+
+
+def up(
+    *,
+    host: str | None = None,
+    gateway_port: int | None = None,
+    read_model_port: int | None = None,
+    web_port: int | None = None,
+    slots: int | None = None,
+    app: str | None = None,
+    log: str | None = None,
+    open: Annotated[Literal["yes", "no"], Parameter(name="--open")] = "no",
+    folder: Folder = FOLDER,
+) -> int:
+    """
+    Start the whole system in this process and run until stopped.
+
+    Ctrl-C or SIGTERM stops it in order and ends with 0; a second one stops it at once. When it already runs in this
+    data folder, the command prints where and ends with 0.
+
+    For example:
+
+        odd-dashboard up
+        odd-dashboard up --app shop.jobs:app --slots 8
+        odd-dashboard up --gateway-port 0 --read-model-port 0 --web-port 0 --json
+
+    Parameters
+    ----------
+    host
+        Address to bind. Default: 127.0.0.1.
+    gateway_port
+        Port of the gateway; 0 takes a free one. Default: 3000.
+    read_model_port
+        Port of the read model; 0 takes a free one. Default: 8080.
+    web_port
+        Port of the dashboard; 0 takes a free one. Default: 8081.
+    slots
+        How many attempts run at the same time. Default: 4.
+    app
+        Application whose handlers run, as module:attribute.
+    log
+        Least level that is logged: debug, info, warning, error. Default: info.
+    open
+        Open the dashboard in a web browser when it is ready.
+    """
+    flags = {
+        "data_dir": folder.data_dir,
+        "host": host,
+        "gateway_port": gateway_port,
+        "read_model_port": read_model_port,
+        "web_port": web_port,
+        "slots": slots,
+        "app": app,
+        "log": log,
+    }
+    settings = load(flags, os.environ)
+    out = of_process()
+    say = _json_say(out) if folder.json else _plain_say(out)
+    if not folder.json:
+        _quietly(
+            lambda: out.say(f"\n  Distributed Task Observatory {version()} · embedded (one process, SQLite)", "bold")
+        )
+    if open == "yes":
+        say = _opening(settings, say)
+    _run(settings, say)
+    return ExitCode.DONE
+
+
+def _run(settings: Settings, say: Say) -> None:
+    from observatory.runtime.embedded import run_embedded
+    from observatory.runtime.event_loop import new_event_loop
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        with _signals(stop, say):
+            await run_embedded(settings, say=say, stop=stop)
+
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # --app names a module of the folder that the person stands in
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(run())
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event, say: Say) -> Generator[None]:
+    """The first SIGINT or SIGTERM sets *stop*; the second ends the process where it stands."""
+    loop = asyncio.get_running_loop()
+
+    def received(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+        say(Step("", "stopping; press Ctrl-C again to stop at once", kind="note"))
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        try:
+            loop.add_signal_handler(number, received, number)
+        except NotImplementedError:  # Windows: the handler runs between two steps of the loop
+            signal.signal(number, lambda n, _: loop.call_soon_threadsafe(received, n))
+    try:
+        yield
+    finally:
+        for number in numbers:
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+            signal.signal(number, previous[number])
+
+
+def _plain_say(out: Output) -> Say:
+    def say(step: Step) -> None:
+        text = f"{step.name.ljust(LABEL_CHARS)} {step.text}" if step.name else step.text
+        _quietly(lambda: out.mark(step.kind, text, step.detail))
+
+    return say
+
+
+def _json_say(out: Output) -> Say:
+    def say(step: Step) -> None:
+        _quietly(lambda: out.json(step))
+
+    return say
+
+
+def _quietly(write: Callable[[], None]) -> None:
+    """The system goes on when nobody reads any more what it says."""
+    with contextlib.suppress(BrokenPipeError):
+        write()
+
+
+def _opening(settings: Settings, say: Say) -> Say:
+    """*say* that opens the dashboard once, as soon as the data folder says where it is."""
+    is_open = False
+
+    def say_and_open(step: Step) -> None:
+        nonlocal is_open
+        say(step)
+        running = None if is_open else read_running(settings.data_dir)
+        if running is not None and running.pid == os.getpid() and running.web:
+            import webbrowser
+
+            is_open = True
+            webbrowser.open(running.web)
+
+    return say_and_open

@@ -1,0 +1,161 @@
+"""The services, as a program with an event loop sees them. Every guarantee is that of `client.api.Api`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from observatory.client import calls, transport
+from observatory.client.address import Address
+from observatory.client.calls import Call, Page, Reply, Submission
+from observatory.client.errors import NotReachable, ServiceFailed
+from observatory.client.waiting import Waiting, is_final
+from observatory.core import limits
+from observatory.core.job import JsonObject
+from observatory.core.sources import Clock
+
+
+class AsyncApi:
+    """
+    As `Api`, for one event loop; several tasks may use it at once.
+
+    Args:
+        clock: For `wait`.
+        http: Takes the place of the network; for tests.
+        pause: Waits so many seconds; for tests.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        clock: Clock,
+        http: httpx2.AsyncBaseTransport | None = None,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.address = address
+        self._clock = clock
+        self._pause = pause
+        self._read_model = address.read_model
+        self._http = httpx2.AsyncClient(transport=http, **transport.options(address))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def submit(self, request: JsonObject, *, idempotency_key: str | None = None) -> Submission:
+        call = calls.submit(request, idempotency_key)
+        return calls.submission(call, await self._reply(call))
+
+    async def submit_batch(self, requests: Sequence[JsonObject]) -> list[JsonObject]:
+        answers: list[JsonObject] = []
+        for portion in calls.portions(requests):
+            call = calls.post("/jobs/batch", portion)
+            answers += calls.batch_items(call, await self._value(call), len(portion))
+        return answers
+
+    async def cancel(self, job_id: str) -> JsonObject:
+        return await self._object(calls.post(calls.of_job(job_id, "/cancel")))
+
+    async def job(self, job_id: str) -> JsonObject:
+        return await self._object(calls.get("read_model", calls.of_job(job_id)))
+
+    async def jobs(
+        self,
+        *,
+        status: str | None = None,
+        type: str | None = None,
+        queue: str | None = None,
+        cursor: str | None = None,
+        count_max: int = limits.PAGE_ITEMS_DEFAULT,
+    ) -> Page:
+        call = calls.get("read_model", "/jobs", status=status, type=type, queue=queue, cursor=cursor, limit=count_max)
+        return calls.page(call, await self._value(call))
+
+    async def recent(self, *, count_max: int | None = None) -> list[JsonObject]:
+        call = calls.get("read_model", "/jobs/recent", limit=count_max)
+        return calls.objects(call, await self._value(call))
+
+    async def events(
+        self,
+        *,
+        job_id: str | None = None,
+        cursor: str | None = None,
+        count_max: int = limits.PAGE_ITEMS_DEFAULT,
+    ) -> Page:
+        call = calls.get("read_model", "/events", jobId=job_id, cursor=cursor, limit=count_max)
+        return calls.page(call, await self._value(call))
+
+    async def job_events(self, job_id: str, *, cursor: str | None = None) -> Page:
+        call = calls.get("read_model", calls.of_job(job_id, "/events"), cursor=cursor)
+        return calls.page(call, await self._value(call))
+
+    async def explain(self, job_id: str) -> JsonObject:
+        return await self._object(calls.get("read_model", calls.of_job(job_id, "/explain")))
+
+    async def stats(self) -> JsonObject:
+        return await self._object(calls.get("read_model", "/stats"))
+
+    async def queues(self) -> Page:
+        return await self._list("/queues")
+
+    async def workers(self) -> Page:
+        return await self._list("/workers")
+
+    async def types(self) -> Page:
+        return await self._list("/types")
+
+    async def wait(self, job_id: str, timeout_s: float | None) -> JsonObject:
+        waiting = Waiting(job_id, timeout_s, self._clock.monotonic())
+        while True:
+            try:
+                job = await self.job(job_id)
+            except (NotReachable, ServiceFailed) as error:
+                pause_s = waiting.failed(error, self._clock.monotonic())
+            else:
+                if is_final(job):
+                    return job
+                pause_s = waiting.seen(job, self._clock.monotonic())
+            await self._pause(pause_s)
+
+    async def _list(self, path: str) -> Page:
+        call = calls.get("read_model", path)
+        return calls.page(call, await self._value(call))
+
+    async def _object(self, call: Call) -> JsonObject:
+        return calls.an_object(call, await self._value(call))
+
+    async def _value(self, call: Call) -> Any:
+        return calls.understood(call, await self._reply(call))
+
+    async def _reply(self, call: Call) -> Reply:
+        url = self._gateway_url() if call.service == "gateway" else await self._read_model_url()
+        return await self._send(call, url)
+
+    async def _send(self, call: Call, url: str) -> Reply:
+        request = transport.request(self._http, call, url, self.address.token)
+        try:
+            return transport.reply(await self._http.send(request))
+        except httpx2.RequestError as error:
+            raise transport.not_reachable(error, call, url, self.address) from error
+
+    def _gateway_url(self) -> str:
+        if self.address.gateway is None:
+            raise transport.no_gateway()
+        return self.address.gateway
+
+    async def _read_model_url(self) -> str:
+        if self._read_model is None:
+            call = calls.get("gateway", "/")
+            index = calls.understood(call, await self._send(call, self._gateway_url()))
+            self._read_model = transport.read_model_link(calls.read_model_of(index), self.address)
+        return self._read_model

@@ -1,0 +1,206 @@
+"""What is asked of the services, and how an answer is understood: pure, for both clients."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, cast
+from urllib.parse import quote
+
+import msgspec
+
+from observatory.client.errors import BadAnswer, RequestRefused, ServiceFailed
+from observatory.core import limits
+from observatory.core.job import JsonObject
+
+Service = Literal["gateway", "read_model"]
+
+_DETAIL_CHARS_MAX = 500
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One request."""
+
+    service: Service
+    method: Literal["GET", "POST"]
+    path: str
+    params: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    body: bytes | None = None
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """One answer, before it is understood."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Looked up without regard to case."""
+    body: bytes
+
+
+class Submission(msgspec.Struct, frozen=True):
+    """A job that is durable."""
+
+    job: JsonObject
+    is_replay: bool
+    """True when an earlier submit with the same idempotency key made it."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page of a list."""
+
+    items: list[JsonObject]
+    next_cursor: str | None
+    """Pass as `cursor` for the next page; None when this was the last."""
+    as_of: str | None
+    """When the store was read."""
+
+
+# --- questions --------------------------------------------------------------------------------
+
+
+def get(service: Service, path: str, **params: str | int | None) -> Call:
+    """A read. Parameters that are None are left out."""
+    given = {name: str(value) for name, value in params.items() if value is not None}
+    return Call(service=service, method="GET", path=path, params=given)
+
+
+def post(path: str, document: Any = None, *, headers: Mapping[str, str] | None = None) -> Call:
+    """A write through the gateway. *document* None means no body."""
+    given = dict(headers or {})
+    if document is None:
+        return Call(service="gateway", method="POST", path=path, headers=given)
+    given["Content-Type"] = "application/json"
+    return Call(service="gateway", method="POST", path=path, headers=given, body=encoded(document))
+
+
+def submit(request: JsonObject, idempotency_key: str | None) -> Call:
+    headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+    return post("/jobs", request, headers=headers)
+
+
+def of_job(job_id: str, rest: str = "") -> str:
+    """The path of a job, whatever characters somebody typed as its id."""
+    return f"/jobs/{quote(job_id, safe='')}{rest}"
+
+
+def encoded(document: Any) -> bytes:
+    """*document* as the JSON that is sent."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def portions(requests: Sequence[JsonObject]) -> Iterator[list[JsonObject]]:
+    """
+    *requests* in order, in lists that one batch submit takes: by number and by bytes.
+
+    A single request beyond the byte limit is a portion of its own; the gateway refuses it.
+    """
+    portion: list[JsonObject] = []
+    portion_bytes = 2
+    for request in requests:
+        request_bytes = len(encoded(request)) + 1
+        is_full = len(portion) == limits.BATCH_JOBS_MAX or portion_bytes + request_bytes > limits.BODY_BYTES_MAX
+        if portion and is_full:
+            yield portion
+            portion, portion_bytes = [], 2
+        portion.append(request)
+        portion_bytes += request_bytes
+    if portion:
+        yield portion
+
+
+# --- answers ----------------------------------------------------------------------------------
+
+
+def understood(call: Call, reply: Reply) -> Any:
+    """
+    The JSON value of a good answer.
+
+    Raises:
+        RequestRefused: 4xx.
+        ServiceFailed: 5xx.
+        BadAnswer: Neither, or not JSON.
+    """
+    if reply.status >= 400:
+        raise _refusal(call, reply)
+    if reply.status >= 300:
+        raise BadAnswer(f"{call.method} {call.path} was redirected ({reply.status}), which our services never do")
+    try:
+        return json.loads(reply.body)
+    except ValueError:
+        raise BadAnswer(f"{call.method} {call.path} was answered with something that is not JSON") from None
+
+
+def _refusal(call: Call, reply: Reply) -> RequestRefused | ServiceFailed | BadAnswer:
+    problem = _problem(reply)
+    if problem is None and reply.status < 500:
+        return BadAnswer(f"{call.method} {call.path} was answered with {reply.status} and no problem document")
+    problem = problem or {}
+    code = _text(problem.get("code")) or f"http_{reply.status}"
+    detail = _text(problem.get("detail")) or _text(problem.get("title")) or f"the service answered {reply.status}"
+    if reply.status >= 500:
+        return ServiceFailed(detail, status=reply.status, code=code, problem=problem)
+    return RequestRefused(detail, status=reply.status, code=code, pointer=_pointer(problem), problem=problem)
+
+
+def _problem(reply: Reply) -> JsonObject | None:
+    if not reply.headers.get("content-type", "").startswith("application/problem+json"):
+        return None
+    try:
+        document = json.loads(reply.body)
+    except ValueError:
+        return None
+    return cast("JsonObject", document) if isinstance(document, dict) else None
+
+
+def _pointer(problem: JsonObject) -> str | None:
+    """The first place in the body that is at fault."""
+    faults = problem.get("errors")
+    if isinstance(faults, list) and faults and isinstance(faults[0], dict):
+        return _text(cast("JsonObject", faults[0]).get("pointer"))
+    return _text(problem.get("pointer"))
+
+
+def _text(value: Any) -> str | None:
+    return value[:_DETAIL_CHARS_MAX] if isinstance(value, str) else None
+
+
+def submission(call: Call, reply: Reply) -> Submission:
+    job = an_object(call, understood(call, reply))
+    return Submission(job=job, is_replay=reply.headers.get("idempotency-replayed", "").lower() == "true")
+
+
+def an_object(call: Call, value: Any) -> JsonObject:
+    if not isinstance(value, dict):
+        raise BadAnswer(f"{call.method} {call.path} was not answered with an object")
+    return cast("JsonObject", value)
+
+
+def objects(call: Call, value: Any) -> list[JsonObject]:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in cast("list[Any]", value)):
+        raise BadAnswer(f"{call.method} {call.path} was not answered with a list of objects")
+    return cast("list[JsonObject]", value)
+
+
+def page(call: Call, value: Any) -> Page:
+    document = an_object(call, value)
+    return Page(
+        items=objects(call, document.get("items")),
+        next_cursor=document.get("nextCursor"),
+        as_of=document.get("asOf"),
+    )
+
+
+def batch_items(call: Call, value: Any, count: int) -> list[JsonObject]:
+    """The answers of a batch: exactly one per request, or nothing can be said about any of them."""
+    items = objects(call, an_object(call, value).get("items"))
+    if len(items) != count or not all(("job" in item) != ("error" in item) for item in items):
+        raise BadAnswer(f"{call.method} {call.path} answered {len(items)} items for {count} requests")
+    return items
+
+
+def read_model_of(index: Any) -> str | None:
+    """The read model's URL in the gateway's index (`GET /`); None when it does not say."""
+    links = cast("JsonObject", index).get("links") if isinstance(index, dict) else None
+    if not isinstance(links, dict):
+        return None
+    link = cast("JsonObject", links).get("readModel")
+    return link if isinstance(link, str) and link.startswith(("http://", "https://")) else None

@@ -1,0 +1,96 @@
+"""How a call becomes an HTTP request, and what is said when no answer comes. The only module that names the library."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+
+from observatory.client.address import Address, checked_url, is_loopback_url
+from observatory.client.calls import Call, Reply
+from observatory.client.errors import BadAnswer, NotReachable
+from observatory.core import limits
+
+TIMEOUT = httpx2.Timeout(limits.REQUEST_S_MAX, connect=limits.CONNECT_S_MAX)
+
+
+def options(address: Address) -> dict[str, Any]:
+    """
+    Keyword arguments of a client that speaks to *address*.
+
+    Redirects are not followed, because they would carry the token elsewhere. Proxies of the
+    environment are not asked for services on this machine.
+    """
+    urls = [url for url in (address.gateway, address.read_model) if url]
+    return {
+        "timeout": TIMEOUT,
+        "follow_redirects": False,
+        "trust_env": not all(is_loopback_url(url) for url in urls),
+        "headers": {"Accept": "application/json", "User-Agent": "odd-dashboard"},
+    }
+
+
+def request(client: httpx2.Client | httpx2.AsyncClient, call: Call, url: str, token: str | None) -> httpx2.Request:
+    """*call* to the service at *url*."""
+    headers = dict(call.headers)
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    return client.build_request(call.method, url + call.path, params=call.params, content=call.body, headers=headers)
+
+
+def reply(response: httpx2.Response) -> Reply:
+    return Reply(status=response.status_code, headers=response.headers, body=response.content)
+
+
+def not_reachable(error: httpx2.RequestError, call: Call, url: str, address: Address) -> NotReachable:
+    """What *error* means to a person who wanted *call*."""
+    name = call.service.replace("_", " ")
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+        reason = "no connection in time" if isinstance(error, httpx2.ConnectTimeout) else "connection refused"
+        stopped = f"; {address.known_from} has ended without saying so" if address.known_from else ""
+        return NotReachable(
+            f"{name} not reachable at {url} ({reason})",
+            why=f"nothing is listening there{stopped}",
+            remedy="start it:  odd-dashboard up        or name another address:  --gateway URL",
+        )
+    reason = "no answer in time" if isinstance(error, httpx2.TimeoutException) else "the connection broke"
+    unknown = "" if call.method == "GET" else "; it is not known whether the request took effect"
+    return NotReachable(
+        f"{name} at {url} gave no answer ({reason})",
+        why=f"{type(error).__name__} during {call.method} {call.path}{unknown}",
+        remedy="try again" if call.method == "GET" else "try again with the same idempotency key, which is safe",
+        was_sent=True,
+    )
+
+
+def no_read_model(address: Address) -> NotReachable:
+    return NotReachable(
+        "the read model's address is not known",
+        why=f"the gateway at {address.gateway} does not say where it is",
+        remedy="name it:  --read-model URL",
+    )
+
+
+def no_gateway() -> NotReachable:
+    return NotReachable(
+        "the gateway's address is not known",
+        why="only the read model was named, and writes go through the gateway",
+        remedy="name it:  --gateway URL",
+    )
+
+
+def read_model_link(link: str | None, address: Address) -> str:
+    """
+    The read model's URL as the gateway gave it.
+
+    Raises:
+        NotReachable: It gave none.
+        BadAnswer: It names a machine that the token must not be sent to.
+    """
+    if link is None:
+        raise no_read_model(address)
+    if address.gateway and is_loopback_url(address.gateway) and not is_loopback_url(link):
+        raise BadAnswer(f"the gateway at {address.gateway} names a read model elsewhere: {link[:200]!r}")
+    return checked_url(link)
+
+
+Pause = Callable[[float], None]

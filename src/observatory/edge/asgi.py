@@ -1,0 +1,60 @@
+"""The words of ASGI: types, a look at the head of a request, a whole answer."""
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Final, TypeAlias
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
+
+JSON: Final = b"application/json"
+
+_HEAD_KEY: Final = "observatory.head"
+
+
+class Head:
+    """
+    The headers of one request, read once.
+
+    Args:
+        scope: Of the request; names are lower-case by the rules of ASGI.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self.bytes = 0
+        self.repeated: set[bytes] = set()
+        """Names that occur more than once; `get` gives the first."""
+        self._values: dict[bytes, bytes] = {}
+        self.correlation_id = ""
+        """Of this request; the door sets it before anything else happens."""
+        for name, value in scope["headers"]:
+            self.bytes += len(name) + len(value)
+            if name in self._values:
+                self.repeated.add(name)
+            else:
+                self._values[name] = value
+
+    def get(self, name: bytes) -> str | None:
+        """The value of *name* (lower-case), each byte one character; None when it is absent."""
+        value = self._values.get(name)
+        return None if value is None else value.decode("latin-1")
+
+
+def head_of(scope: Scope) -> Head:
+    """The head of the request that *scope* belongs to."""
+    head = scope.get(_HEAD_KEY)
+    if head is None:
+        head = scope[_HEAD_KEY] = Head(scope)
+    return head
+
+
+async def answer(
+    send: Send, status: int, body: bytes, *, media_type: bytes = JSON, headers: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    """Send a whole answer."""
+    head: RawHeaders = [(b"content-type", media_type), (b"content-length", str(len(body)).encode()), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})

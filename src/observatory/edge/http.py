@@ -1,0 +1,304 @@
+"""Puts a service together: its routes and those that every service has, in Litestar, behind the door."""
+
+import functools
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+import structlog
+from litestar import Litestar, Request, Response, get
+from litestar.connection import ASGIConnection
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.types import ControllerRouterHandler
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from observatory.contracts.violation import quoted
+from observatory.contracts.wire import PROBLEM_MEDIA_TYPE
+from observatory.core.errors import BadQuery, Unavailable
+from observatory.core.job import JsonObject
+from observatory.core.sources import Clock, Ids
+from observatory.edge.access import Access, RouteRule, check_access
+from observatory.edge.asgi import AsgiApp, head_of
+from observatory.edge.door import Door
+from observatory.edge.health import Check, Readiness, readiness_of
+from observatory.edge.metrics import HttpMetrics
+from observatory.edge.openapi import completed
+from observatory.edge.pages import Asset, load_assets, page_policy
+from observatory.edge.problem import TYPE_PREFIX, HttpRefused, headers_of, problem_of
+from observatory.edge.settings import EdgeSettings
+
+_log = structlog.get_logger("observatory.edge")
+
+RULE: Final = "rule"
+"""Under this name a route keeps its `RouteRule`."""
+
+_PROBE_RULE: Final = {RULE: RouteRule(access=Access.OPEN, answers={200: None}, problems=(503,))}
+_PAGE_RULE: Final = {RULE: RouteRule(access=Access.OPEN, answers={200: None})}
+_DOCS: Final = ("docs.html", "docs.js", "docs.css")
+
+BeforeMetrics = Callable[[], Awaitable[None]]
+
+class ServiceApp:
+    """
+    One service as an ASGI application.
+
+    Attributes:
+        litestar: The application behind the door, for tests that walk its routes.
+    """
+
+    def __init__(self, litestar: Litestar, door: Door, openapi: Callable[[], JsonObject]) -> None:
+        self.litestar = litestar
+        self._door = door
+        self.openapi = openapi
+        """Gives the OpenAPI document, as `/openapi.json` answers it."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._door(scope, receive, send)
+
+
+def create_service_app(
+    *,
+    edge: EdgeSettings,
+    title: str,
+    description: str,
+    routes: Sequence[ControllerRouterHandler],
+    registry: CollectorRegistry,
+    checks: Sequence[Check],
+    clock: Clock,
+    ids: Ids,
+    before_metrics: BeforeMetrics | None = None,
+) -> ServiceApp:
+    """
+    The service that *edge* names.
+
+    Args:
+        routes: Each with its rule under `RULE`.
+        registry: Of this service alone.
+        before_metrics: Awaited before the registry is read.
+    """
+
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        rule = rule_of(handler)
+        check_method(connection.scope["method"], rule)
+        check_access(edge, rule.access, head_of(connection.scope).get(b"authorization"))
+        check_query(connection, handler)
+
+    @functools.cache
+    def openapi() -> JsonObject:
+        config = OpenAPIConfig(title=title, version=edge.version, description=description, use_handler_docstrings=True)
+        return document_of(every_route, config)
+
+    every_route = [*routes, *_probes(edge, checks), _metrics_route(registry, before_metrics), *_documents(openapi)]
+    litestar = Litestar(
+        every_route,
+        openapi_config=None,
+        guards=[guard],
+        exception_handlers={Exception: to_problem, HTTPException: to_problem},
+        logging_config=None,
+        request_max_body_size=None,
+        debug=False,
+    )
+    door = Door(_as_asgi(litestar), settings=edge, metrics=HttpMetrics(registry, edge), clock=clock, ids=ids)
+    return ServiceApp(litestar, door, openapi)
+
+
+def _as_asgi(litestar: Litestar) -> AsgiApp:
+    """The framework spells the types of ASGI more narrowly than we do; the calls are the same."""
+    app: Any = litestar
+    return app
+
+
+# --- rules --------------------------------------------------------------------------------------
+
+
+def rule_of(handler: BaseRouteHandler) -> RouteRule:
+    """The rule of *handler*. A route without one is a programmer's error and answers nobody."""
+    rule = handler.opt.get(RULE)
+    assert isinstance(rule, RouteRule), f"{handler} has no rule"
+    return rule
+
+
+def check_method(method: str, rule: RouteRule) -> None:
+    """
+    Hold a route that the framework hands every method to, to its own ones.
+
+    Raises:
+        HttpRefused: 405.
+    """
+    if rule.operations and method not in rule.operations:
+        raise _wrong_method(", ".join(rule.operations))
+
+
+def _wrong_method(allowed: str) -> HttpRefused:
+    detail = f"this address does not take that method; it takes {allowed}"
+    return HttpRefused(405, "method_not_allowed", detail, headers=(("Allow", allowed),))
+
+
+def check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """
+    A parameter that a route does not know would be ignored silently; refuse it.
+
+    Raises:
+        BadQuery: An unknown parameter, or one that is given twice.
+    """
+    query: bytes = connection.scope["query_string"]
+    if not query:
+        return
+    known = query_names(handler)
+    seen: set[str] = set()
+    for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        if name not in known:
+            raise BadQuery(f"unknown query parameter {quoted(name)}; known are: {', '.join(sorted(known)) or 'none'}")
+        if name in seen:
+            raise BadQuery(f"the query parameter {name} is given twice")
+        seen.add(name)
+
+
+def query_names(handler: BaseRouteHandler) -> set[str]:
+    """The query parameters of *handler*, as they stand in the address."""
+    if not isinstance(handler, HTTPRouteHandler):
+        return set()
+    in_path = {name for path in handler.paths for name in _PATH_PARAMETER.findall(path)}
+    names: set[str] = set()
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        if name in in_path or name in _NOT_QUERY:
+            continue
+        names.add(getattr(field.kwarg_definition, "query", None) or name)
+    return names
+
+
+_PATH_PARAMETER: Final = re.compile(r"\{([a-z_]+):")
+_NOT_QUERY: Final = frozenset({"request", "scope", "headers", "state", "data", "body"})
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+
+def to_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The answer to any error of a route."""
+    known = _translated(error)
+    head = head_of(request.scope)
+    problem = problem_of(known, correlation_id=head.correlation_id)
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("request failed", correlation_id=head.correlation_id, exc_info=error)
+    elif isinstance(known, Unavailable):
+        _log.warning("dependency unavailable", code=known.code, reason=str(known), correlation_id=head.correlation_id)
+    body = msgspec.json.encode(problem)
+    return Response(body, status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=dict(headers_of(known)))
+
+
+def _translated(error: Exception) -> Exception:
+    """An error of the framework as one of ours; every other one as it is."""
+    match error:
+        case ValidationException():
+            return BadQuery(_validation_detail(error), code="bad_query")
+        case NotFoundException():
+            return HttpRefused(404, "not_found", "nothing is here; /openapi.json lists what is")
+        case MethodNotAllowedException():
+            return _wrong_method((error.headers or {}).get("allow", ""))
+        case HTTPException() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return HttpRefused(error.status_code, "bad_request", HTTPStatus(error.status_code).phrase)
+        case _:
+            return error
+
+
+def _validation_detail(error: ValidationException) -> str:
+    faults = error.extra if isinstance(error.extra, list) else []
+    named = [f"{fault.get('key')}: {fault.get('message')}" for fault in faults if isinstance(fault, dict)]
+    return "; ".join(named) or "a query parameter is wrong"
+
+
+# --- the routes of every service ------------------------------------------------------------------
+
+
+def _probes(edge: EdgeSettings, checks: Sequence[Check]) -> list[ControllerRouterHandler]:
+    @get("/healthz", opt=_PROBE_RULE, operation_id="healthz", summary="Is the process alive?", tags=["service"])
+    async def healthz() -> dict[str, str]:
+        return {"status": "live", "service": edge.service, "version": edge.version}
+
+    @get("/readyz", opt=_PROBE_RULE, operation_id="readyz", summary="Can it work? Names what is down", tags=["service"])
+    async def readyz() -> Response[bytes]:
+        return readiness_answer(await readiness_of(checks, service=edge.service, version=edge.version))
+
+    return [healthz, readyz]
+
+
+def readiness_answer(readiness: Readiness) -> Response[bytes]:
+    """200 when all is up; else a problem that names what is down and still carries every check."""
+    if readiness.is_ready:
+        return Response(msgspec.json.encode(readiness), media_type="application/json")
+    down = Unavailable(f"down: {', '.join(readiness.down)}")
+    problem = msgspec.to_builtins(problem_of(down))
+    problem |= {"code": "not_ready", "type": TYPE_PREFIX + "not_ready", "detail": str(down)}
+    body = msgspec.json.encode(msgspec.to_builtins(readiness) | problem | {"state": readiness.status})
+    return Response(body, status_code=503, media_type=PROBLEM_MEDIA_TYPE, headers=dict(headers_of(down)))
+
+
+def _metrics_route(registry: CollectorRegistry, before: BeforeMetrics | None) -> ControllerRouterHandler:
+    rule = {RULE: RouteRule(access=Access.READ, answers={200: None})}
+
+    @get("/metrics", opt=rule, operation_id="metrics", summary="Prometheus metrics", tags=["service"])
+    async def metrics() -> Response[bytes]:
+        if before is not None:
+            await before()
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return metrics
+
+
+def _documents(openapi: Callable[[], JsonObject]) -> list[ControllerRouterHandler]:
+    assets = load_assets("observatory.edge", "docs", _DOCS)
+
+    @get("/openapi.json", opt=_PAGE_RULE, operation_id="openapi", summary="This document", tags=["service"])
+    async def openapi_json() -> Response[bytes]:
+        return Response(msgspec.json.encode(openapi()), media_type="application/json")
+
+    return [
+        openapi_json,
+        page_route("/docs", assets["docs.html"], policy=page_policy()),
+        page_route("/docs/docs.js", assets["docs.js"]),
+        page_route("/docs/docs.css", assets["docs.css"]),
+    ]
+
+
+def page_route(path: str, asset: Asset, *, policy: str | None = None) -> ControllerRouterHandler:
+    """
+    A route for one file of a page; a browser that has it is told so (304).
+
+    Args:
+        policy: Content security policy, for a page of HTML.
+    """
+    headers = {"ETag": asset.etag, "Cache-Control": "no-cache"}
+    if policy is not None:
+        headers["Content-Security-Policy"] = policy
+
+    @get(path, opt=_PAGE_RULE, include_in_schema=False)
+    async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
+        is_known = head_of(request.scope).get(b"if-none-match") == asset.etag
+        if is_known:
+            return Response(b"", status_code=304, media_type=asset.media_type, headers=headers)
+        return Response(asset.body, media_type=asset.media_type, headers=headers)
+
+    return page
+
+
+# --- the document ---------------------------------------------------------------------------------
+
+
+def document_of(routes: Sequence[ControllerRouterHandler], config: OpenAPIConfig) -> JsonObject:
+    """The OpenAPI document of *routes*. The application made for it is never served."""
+    documented = Litestar(routes, openapi_config=config, logging_config=None)
+    rules: dict[tuple[str, str], RouteRule] = {}
+    for route in documented.routes:
+        for handler in getattr(route, "route_handlers", None) or [getattr(route, "route_handler", None)]:
+            rule = None if handler is None else handler.opt.get(RULE)
+            if rule is None or not getattr(handler, "include_in_schema", True):
+                continue
+            methods = rule.operations or getattr(handler, "http_methods", ())
+            rules |= {(route.path_format, str(method).lower()): rule for method in methods}
+    return completed(documented.openapi_schema.to_schema(), rules)

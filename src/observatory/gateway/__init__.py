@@ -1,0 +1,1 @@
+"""Accepts jobs and carries out what callers want done with them."""

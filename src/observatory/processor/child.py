@@ -1,0 +1,197 @@
+"""
+The child process: `main`, in an interpreter that `in_process` starts.
+
+It speaks `child_protocol` over its standard input and output, which it moves out of the handlers'
+way first: they read nothing, and what they print goes to standard error. The handler runs in the
+main thread; a second thread listens, so that the end of the processor is noticed during work too.
+"""
+
+import contextlib
+import ctypes
+import faulthandler
+import io
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Generator, Iterator, Mapping
+from typing import NoReturn
+
+from observatory.core.handler import Handler
+from observatory.core.job import Outcome
+from observatory.core.sources import Clock
+from observatory.processor import child_protocol as protocol
+from observatory.processor import ending
+from observatory.processor.app_spec import load_attribute, load_handlers
+from observatory.processor.call import arguments_of
+from observatory.processor.context import JobContext, StopFlag
+
+try:
+    import resource
+except ImportError:  # Windows has no limits of this kind
+    resource = None
+
+_READ_BYTES = 64 * 1024
+_PR_SET_PDEATHSIG = 1
+
+
+class Child:
+    """
+    Runs the attempts that come through *from_processor*, one after the other, until it is closed.
+
+    Args:
+        from_processor, to_processor: File descriptors of the two pipes.
+    """
+
+    def __init__(self, from_processor: int, to_processor: int) -> None:
+        self._from_processor = from_processor
+        self._to_processor = to_processor
+        self._frames = protocol.Frames()
+        self._runs: queue.SimpleQueue[tuple[protocol.Run, StopFlag] | None] = queue.SimpleQueue()
+        self._running: StopFlag | None = None
+
+    def serve(self) -> int:
+        """Returns the exit status of the process."""
+        messages = self._messages()
+        hello = next(messages, None)
+        if not isinstance(hello, protocol.Hello):
+            return 0 if hello is None else 2
+        sys.path[:] = hello.sys_path
+        try:
+            handlers = load_handlers(hello.app)
+            clock: Clock = load_attribute(hello.clock)()
+        except BaseException as error:  # noqa: BLE001 — an import may raise anything, SystemExit included
+            failure = ending.raised(error, asked=None, timeout_s=0.0).error
+            self._say(protocol.NotReady(failure or ending.error_of(type(error).__name__, "")))
+            return 1
+        threading.Thread(target=self._listen, args=(messages,), name="listen", daemon=True).start()
+        self._say(protocol.Ready())
+        self._work(handlers, clock)
+        return 0
+
+    def _work(self, handlers: Mapping[str, Handler], clock: Clock) -> None:
+        while (item := self._runs.get()) is not None:
+            run, stop = item
+            ended = _attempt(run, handlers, clock, stop)
+            self._running = None
+            with contextlib.suppress(Exception):  # a handler may have closed or replaced them
+                sys.stdout.flush()
+                sys.stderr.flush()
+            self._say(protocol.Done(ended))
+
+    def _listen(self, messages: Iterator[protocol.ToChild]) -> None:
+        """The second thread. When the processor is gone, nobody wants the rest of the work."""
+        try:
+            for message in messages:
+                if isinstance(message, protocol.Run):
+                    self._running = StopFlag()
+                    self._runs.put((message, self._running))
+                elif isinstance(message, protocol.Ask) and self._running is not None:
+                    self._running.ask(message.reason)
+        finally:
+            if self._running is not None:
+                _end_with_everything_it_started()
+            self._runs.put(None)
+
+    def _messages(self) -> Iterator[protocol.ToChild]:
+        """What the processor says, until it closes the pipe."""
+        while piece := os.read(self._from_processor, _READ_BYTES):
+            for body in self._frames.feed(piece):
+                yield protocol.decode_to_child(body)
+
+    def _say(self, message: protocol.FromChild) -> None:
+        rest = memoryview(protocol.framed(message))
+        while rest:
+            rest = rest[os.write(self._to_processor, rest) :]
+
+
+def _attempt(run: protocol.Run, handlers: Mapping[str, Handler], clock: Clock, stop: StopFlag) -> ending.Ended:
+    handler = handlers.get(run.attempt.type)
+    if handler is None:
+        error = ending.error_of("UnknownType", f"the application has no job type {run.attempt.type}")
+        return ending.Ended(outcome=Outcome.FAILED, error=error)
+    context = JobContext(run.attempt, clock=clock, stop=stop)
+    try:
+        arguments = arguments_of(handler, run.payload)
+        with _memory_limit(run.memory_bytes_max):
+            value = handler.function(context, **arguments)
+    except BaseException as error:  # noqa: BLE001 — a SystemExit is a failed attempt and no more
+        if isinstance(error, MemoryError) and run.memory_bytes_max is not None:
+            message = f"went past memory_bytes_max ({run.memory_bytes_max} bytes)"
+            return ending.crashed(message, kind=ending.MEMORY_LIMIT, error=error)
+        return ending.raised(error, asked=stop.reason, timeout_s=run.attempt.timeout_s)
+    return ending.returned(value)
+
+
+@contextlib.contextmanager
+def _memory_limit(bytes_max: int | None) -> Generator[None, None, None]:
+    """Let the address space grow by at most *bytes_max* from here; no limit where the system knows none."""
+    used_bytes = _address_space_bytes()
+    if bytes_max is None or resource is None or used_bytes is None:
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    allowed = used_bytes + bytes_max
+    resource.setrlimit(resource.RLIMIT_AS, (allowed if hard < 0 else min(allowed, hard), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _address_space_bytes() -> int | None:
+    try:
+        with open("/proc/self/statm", encoding="ascii") as pages:  # noqa: PTH123 — once per attempt: the quick way
+            return int(pages.read().split()[0]) * os.sysconf("SC_PAGESIZE")
+    except OSError:
+        return None
+
+
+# --- what the process is made of ------------------------------------------------------------------
+
+
+def _end_with_everything_it_started() -> NoReturn:
+    if sys.platform != "win32" and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def _take_pipes() -> tuple[int, int]:
+    """Move the two pipes away from descriptors 0 and 1, where handlers would meet them."""
+    from_processor, to_processor = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return from_processor, to_processor
+
+
+def _stay_under_the_processor() -> None:
+    """End with the processor, and let only the processor end this process."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Not SIG_IGN, which every program that a handler starts would inherit.
+        signal.signal(number, lambda _number, _frame: None)
+    if sys.platform == "linux":
+        # For the handler that never lets the listening thread run.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _show_what_handlers_say() -> None:
+    """On standard error, line by line, so that a crash loses little of it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+    faulthandler.enable()  # says where a fatal signal struck
+    shown = logging.StreamHandler()
+    form = "%(levelname)s %(name)s job=%(job_id)s %(message)s"
+    shown.setFormatter(logging.Formatter(form, defaults={"job_id": "-"}))
+    logging.basicConfig(level=logging.INFO, handlers=[shown])
+
+
+def main() -> int:
+    """Serve until the processor closes the pipe."""
+    pipes = _take_pipes()
+    _stay_under_the_processor()
+    _show_what_handlers_say()
+    return Child(*pipes).serve()

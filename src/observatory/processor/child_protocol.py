@@ -1,0 +1,109 @@
+"""
+What a processor and its child say to each other: JSON messages, each behind its length in four bytes.
+
+    processor                                child
+    Hello {app, clock, sysPath}   ─────────▶ imports the application
+                                  ◀───────── Ready, or NotReady {error} and its end
+    Run {attempt, payload, …}     ─────────▶ calls the handler
+    Ask {reason}                  ─────────▶ shows it to the handler that runs
+                                  ◀───────── Done {ended}
+
+Nothing is pickled, and a message names a job type, never something to import; only `Hello`, which
+comes from the settings of the processor, names the application.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from observatory.core import limits
+from observatory.core.job import JobError, JsonObject
+from observatory.processor.context import AttemptFacts, StopReason
+from observatory.processor.ending import Ended
+
+LENGTH_BYTES = 4
+
+
+class Hello(msgspec.Struct, frozen=True, tag=True):
+    """The first message: what this child is for."""
+
+    app: str
+    """`module:attribute` of the application."""
+    clock: str
+    """`module:attribute` of the class of the processor's clock, which is made without arguments."""
+    sys_path: list[str]
+    """Where the processor finds its modules; the child finds them in the same places."""
+
+
+class Run(msgspec.Struct, frozen=True, tag=True):
+    """Call the handler of `attempt.type` once."""
+
+    attempt: AttemptFacts
+    payload: JsonObject
+    memory_bytes_max: int | None
+
+
+class Ask(msgspec.Struct, frozen=True, tag=True):
+    """The running attempt should stop."""
+
+    reason: StopReason
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The application is imported."""
+
+
+class NotReady(msgspec.Struct, frozen=True, tag=True):
+    """The application could not be imported; the child ends."""
+
+    error: JobError
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """The handler came back."""
+
+    ended: Ended
+
+
+ToChild = Hello | Run | Ask
+FromChild = Ready | NotReady | Done
+decode_to_child = msgspec.json.Decoder(ToChild).decode
+decode_from_child = msgspec.json.Decoder(FromChild).decode
+
+
+def framed(message: ToChild | FromChild) -> bytes:
+    """*message* as it goes through the pipe."""
+    body = msgspec.json.encode(message)
+    assert len(body) <= limits.CHILD_MESSAGE_BYTES_MAX, "payload, result and error have their own, smaller limits"
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+class Frames:
+    """Puts messages together from the pieces in which a pipe gives them."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """
+        The bodies that *piece* completes, in order.
+
+        Raises:
+            ValueError: A length is above the limit: this is not our protocol.
+        """
+        self._held += piece
+        while len(self._held) >= LENGTH_BYTES:
+            length = int.from_bytes(self._held[:LENGTH_BYTES], "big")
+            if length > limits.CHILD_MESSAGE_BYTES_MAX:
+                raise ValueError(f"a message of {length} bytes was announced")
+            if len(self._held) < LENGTH_BYTES + length:
+                return
+            body = bytes(self._held[LENGTH_BYTES : LENGTH_BYTES + length])
+            del self._held[: LENGTH_BYTES + length]
+            yield body
+
+
+def spec_of(cls: type[Any]) -> str:
+    """`module:attribute` of *cls*."""
+    return f"{cls.__module__}:{cls.__qualname__}"

@@ -1,0 +1,218 @@
+"""How one attempt ended, in words that are true, and the command that records it. Pure."""
+
+import traceback
+from enum import StrEnum
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from observatory.core import limits, strict_json
+from observatory.core.command import Fail, Refuse, Release, Settle, Snooze, Succeed
+from observatory.core.errors import BadJson, InvalidJob
+from observatory.core.handler import Handler
+from observatory.core.job import Job, JobError, Outcome
+from observatory.core.retry import Discard, Retry
+from observatory.core.retry import Snooze as SnoozeAsked
+from observatory.core.text import ELLIPSIS, truncate_utf8
+from observatory.processor.context import Stopped, StopReason
+
+
+class RetryWish(StrEnum):
+    """What shall follow an attempt that did not succeed, as long as attempts are left."""
+
+    BY_POLICY = "by_policy"
+    """Another attempt after the backoff of the type."""
+    AFTER = "after"
+    """Another attempt after `wait_s`."""
+    NEVER = "never"
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of one attempt."""
+
+    outcome: Outcome
+    result: Any = None
+    """Plain JSON values that every store can hold, at most `limits.RESULT_BYTES_MAX`."""
+    error: JobError | None = None
+    """None only if it succeeded, was snoozed or was released."""
+    retry: RetryWish = RetryWish.BY_POLICY
+    wait_s: float = 0.0
+    """Seconds until the next attempt, for `RetryWish.AFTER` and for `Outcome.SNOOZED`."""
+    is_refused: bool = False
+    """True if the payload does not fit the type, so that the handler did not run."""
+    run_s: float = 0.0
+    """Seconds the handler ran, by the processor's monotonic clock."""
+
+
+def settle_command(ended: Ended, job: Job, handler: Handler, chance: float) -> Settle:
+    """
+    The command that records *ended* for the attempt of *job* that just ran.
+
+    Args:
+        ended: Anything but `Outcome.LEASE_LOST`: that attempt is no longer ours to record.
+        chance: Uniform in [0, 1): the share of the backoff that is waited.
+    """
+    assert ended.outcome is not Outcome.LEASE_LOST, "the result of a lost lease is dropped"
+    if ended.outcome is Outcome.SUCCEEDED:
+        return Succeed(fence=job.fence, result=ended.result, run_s=ended.run_s)
+    if ended.outcome is Outcome.SNOOZED:
+        return Snooze(fence=job.fence, run_in_s=ended.wait_s, run_s=ended.run_s)
+    if ended.outcome is Outcome.RELEASED:
+        return Release(fence=job.fence, run_s=ended.run_s)
+    assert ended.error is not None, "an attempt that did not succeed says why"
+    if ended.is_refused:
+        return Refuse(fence=job.fence, error=ended.error)
+    retry_in_s = _retry_in_s(ended, job, handler, chance)
+    return Fail(
+        fence=job.fence, outcome=ended.outcome, error=ended.error, retry_in_s=retry_in_s, run_s=ended.run_s
+    )  # fmt: skip
+
+
+def _retry_in_s(ended: Ended, job: Job, handler: Handler, chance: float) -> float | None:
+    if ended.retry is RetryWish.NEVER:
+        return None
+    if ended.retry is RetryWish.AFTER:
+        return ended.wait_s
+    return handler.retry.delay_s(job.attempt, chance)
+
+
+# --- the handler returned -------------------------------------------------------------------------
+
+
+def returned(value: Any) -> Ended:
+    """The handler returned *value*: a success if it is JSON that every store can hold, within the limit."""
+    if value is None:
+        return Ended(outcome=Outcome.SUCCEEDED)
+    try:
+        result = msgspec.to_builtins(value, str_keys=True)
+        text = strict_json.canonical(result)
+        if len(text) > limits.RESULT_BYTES_MAX:
+            return _unusable("ResultTooLarge", f"the result has {len(text)} bytes of JSON; at most {_MOST} are kept")
+        strict_json.decode(text)
+    except BadJson as error:
+        place = f" at {error.pointer}" if error.pointer else ""
+        return _unusable("ResultNotJson", f"the result cannot be kept{place}: {error.detail}")
+    except Exception as error:  # noqa: BLE001 — whatever a handler returned must not end its processor
+        return _unusable("ResultNotJson", f"the result has no JSON form: {_text_of(error)}")
+    return Ended(outcome=Outcome.SUCCEEDED, result=result)
+
+
+_MOST = limits.RESULT_BYTES_MAX
+
+
+def _unusable(kind: str, message: str) -> Ended:
+    return Ended(outcome=Outcome.FAILED, error=error_of(kind, message))
+
+
+# --- the handler raised ---------------------------------------------------------------------------
+
+
+def raised(error: BaseException, *, asked: StopReason | None, timeout_s: float) -> Ended:
+    """
+    The handler raised *error*, which may be anything, SystemExit included.
+
+    Args:
+        asked: Why the attempt was to stop, if it was.
+        timeout_s: Hard time-out of the attempt.
+    """
+    if isinstance(error, SnoozeAsked):
+        return Ended(outcome=Outcome.SNOOZED, wait_s=error.in_s)
+    if isinstance(error, Stopped) and asked is not None:
+        return stopped(asked, "it ended where it was asked to", timeout_s=timeout_s)
+    failure = error_of(type(error).__name__, _text_of(error), _traceback_of(error))
+    if isinstance(error, Discard):
+        return Ended(outcome=Outcome.FAILED, error=failure, retry=RetryWish.NEVER)
+    if isinstance(error, Retry) and error.in_s is not None:
+        return Ended(outcome=Outcome.FAILED, error=failure, retry=RetryWish.AFTER, wait_s=error.in_s)
+    return Ended(outcome=Outcome.FAILED, error=failure)
+
+
+def refused(fault: InvalidJob) -> Ended:
+    """The payload does not fit the type."""
+    place = f"{fault.pointer}: " if fault.pointer else ""
+    error = error_of("InvalidPayload", f"{place}{fault.detail}")
+    return Ended(outcome=Outcome.FAILED, error=error, is_refused=True, retry=RetryWish.NEVER)
+
+
+# --- the attempt was ended ------------------------------------------------------------------------
+
+_BY_REASON = {
+    StopReason.SOFT_TIMEOUT: (Outcome.TIMED_OUT, "TimedOut", "its soft time-out passed"),
+    StopReason.CANCEL: (Outcome.CANCELLED, "Cancelled", "a cancel was requested"),
+    StopReason.DRAIN: (Outcome.RELEASED, "Released", "its processor ends"),
+    StopReason.TIMEOUT: (Outcome.TIMED_OUT, "TimedOut", "it went past its time-out of {timeout_s:g} s"),
+    StopReason.LEASE_LOST: (Outcome.LEASE_LOST, "LeaseLost", "its lease was lost"),
+}
+
+
+def stopped(reason: StopReason, how: str, *, timeout_s: float) -> Ended:
+    """The attempt ended before its handler did what it is for, because of *reason*, and that is *how*."""
+    outcome, kind, why = _BY_REASON[reason]
+    return Ended(outcome=outcome, error=error_of(kind, f"{why.format(timeout_s=timeout_s)}; {how}"))
+
+
+def abandoned(reason: StopReason, how: str, *, timeout_s: float) -> Ended:
+    """The attempt is over but its handler still runs. An attempt that is given back or dropped stays that."""
+    ended = stopped(reason, f"{how}; it still runs and keeps its slot", timeout_s=timeout_s)
+    if ended.outcome in {Outcome.RELEASED, Outcome.LEASE_LOST} or ended.error is None:
+        return ended
+    return Ended(outcome=Outcome.ABANDONED, error=error_of("Abandoned", ended.error.message))
+
+
+def crashed(message: str, *, kind: str = "Crashed", error: BaseException | None = None) -> Ended:
+    """The process that ran the attempt ended, or must end."""
+    trace = None if error is None else _traceback_of(error)
+    return Ended(outcome=Outcome.CRASHED, error=error_of(kind, message, trace))
+
+
+MEMORY_LIMIT = "MemoryLimit"
+"""`JobError.type` of an attempt that went past its `memory_bytes_max`."""
+
+
+# --- errors as text -------------------------------------------------------------------------------
+
+
+def error_of(kind: str, message: str, trace: str | None = None) -> JobError:
+    """An error within its limits, in text that every store can hold."""
+    return JobError(
+        type=truncate_utf8(_without_nul(kind), limits.TRACEBACK_LINE_BYTES_MAX),
+        message=truncate_utf8(_without_nul(message), limits.ERROR_MESSAGE_BYTES_MAX),
+        traceback=trace,
+    )
+
+
+def _without_nul(text: str) -> str:
+    return text.replace("\0", "\\x00")
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # noqa: BLE001 — the message of a handler's exception is the handler's code
+        return "(this exception cannot show its message)"
+
+
+_OUR_FRAMES = __name__.rpartition(".")[0] + "."
+
+
+def _traceback_of(error: BaseException) -> str | None:
+    """The handler's frames, newest last, without the values of variables; the newest ones where not all fit."""
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith(_OUR_FRAMES):
+        trace = trace.tb_next
+    if trace is None:
+        return None
+    try:
+        entries = list(traceback.TracebackException(type(error), error, trace).format())
+    except Exception:  # noqa: BLE001 — notes and messages are the handler's code
+        entries = traceback.format_tb(trace)
+    shortened = (truncate_utf8(_without_nul(entry), limits.TRACEBACK_LINE_BYTES_MAX) for entry in entries)
+    return _newest("".join(shortened), limits.ERROR_TRACEBACK_BYTES_MAX)
+
+
+def _newest(text: str, bytes_max: int) -> str:
+    encoded = text.encode()
+    if len(encoded) <= bytes_max:
+        return text
+    return ELLIPSIS + encoded[len(encoded) - bytes_max + len(ELLIPSIS.encode()) :].decode(errors="ignore")

@@ -1,0 +1,287 @@
+"""The processor: claim → run → settle, under leases kept alive by heartbeats. Three loops over one set of attempts."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from observatory.core import limits
+from observatory.core.command import Fail, Settle
+from observatory.core.errors import LeaseLost, StoreUnavailable, Unavailable
+from observatory.core.handler import Handler, type_info_of
+from observatory.core.job import Job, JobError, Outcome
+from observatory.core.sources import Clock, Randomness
+from observatory.event_bus.port import EventBus, Hints
+from observatory.job_store.port import JobStore, Order, WorkerInfo
+from observatory.processor.attempts import Attempt, Attempts
+from observatory.processor.context import StopReason
+from observatory.processor.ending import Ended, settle_command
+from observatory.processor.stopping import Stop
+
+_log = structlog.get_logger("observatory.processor")
+
+
+class RunsAttempts(Protocol):
+    """What the worker needs of `runner.Runner`."""
+
+    @property
+    def free_slots(self) -> int:
+        """Attempts that could begin now."""
+        ...
+
+    @property
+    def abandoned_count(self) -> int:
+        """Slots held by threads past their hard time-out."""
+        ...
+
+    async def run(self, handler: Handler, job: Job, *, stop: Stop) -> Ended:
+        """Run one attempt to its end. Raises nothing."""
+        ...
+
+
+class Worker:
+    """
+    One processor instance.
+
+    Args:
+        handlers: By type. Jobs of other types are never claimed.
+        info: Who it is; its counts are filled in at every heartbeat.
+        lease_s: How long a claim holds without a heartbeat.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        bus: EventBus,
+        runner: RunsAttempts,
+        handlers: Mapping[str, Handler],
+        info: WorkerInfo,
+        clock: Clock,
+        randomness: Randomness,
+        lease_s: float = limits.LEASE_S,
+    ) -> None:
+        self.store = store
+        self.bus = bus
+        self.runner = runner
+        self.handlers = handlers
+        self.clock = clock
+        self.randomness = randomness
+        self.lease_s = lease_s
+        self.attempts = Attempts()
+        self.is_draining = False
+        self._info = info
+        self._beginning = 0
+        self.claims = Claims(self)
+        self.settles = Settles(self)
+        self.heartbeats = Heartbeats(self)
+
+    @property
+    def loops(self) -> "tuple[Claims, Settles, Heartbeats]":
+        """To be run under a supervisor."""
+        return self.claims, self.settles, self.heartbeats
+
+    @property
+    def free_slots(self) -> int:
+        """Attempts that could begin now; those whose task has not run yet hold a slot already."""
+        return self.runner.free_slots - self._beginning
+
+    @property
+    def info(self) -> WorkerInfo:
+        """How it describes itself now."""
+        running = [attempt.job.id for attempt in self.attempts if attempt.is_running]
+        return msgspec.structs.replace(
+            self._info,
+            running=len(running),
+            abandoned=self.runner.abandoned_count,
+            is_draining=self.is_draining,
+            types=tuple(sorted(self.handlers)),
+            jobs=tuple(running[: self._info.slots]),
+        )
+
+    async def announce(self) -> None:
+        """Make its types and itself known. Before the first claim."""
+        await self.store.announce([type_info_of(handler) for handler in self.handlers.values()])
+        await self.store.heartbeat(self.info, [], lease_s=self.lease_s)
+
+    async def drain(self) -> None:
+        """
+        Claim nothing more, and ask the running attempts to end.
+
+        Those that go on are left alone for `limits.DRAIN_S` and then given back, at no cost. When it
+        returns, every settle was offered to the store once more; what it did not take is rescued
+        when its lease ends.
+        """
+        self.is_draining = True
+        self.attempts.stop_all(StopReason.DRAIN)
+        await self.attempts.wait_all(timeout_s=limits.DRAIN_S + limits.STOP_GRACE_S)
+        with contextlib.suppress(Unavailable):
+            while await self.settles.run_once():
+                pass
+
+    def begin(self, job: Job, *, lease_ends_s: float) -> None:
+        """Start the attempt of a claimed job."""
+        attempt = Attempt(job, self.handlers[job.type], lease_ends_s=lease_ends_s)
+        self.attempts.add(attempt)
+        self._beginning += 1
+        self.attempts.keep(asyncio.create_task(self._run(attempt), name=f"attempt {job.id}"))
+
+    async def _run(self, attempt: Attempt) -> None:
+        job = attempt.job
+        self._beginning -= 1
+        ended = await self.runner.run(attempt.handler, job, stop=attempt.stop)
+        attempt.is_running = False
+        self.claims.wake()
+        if attempt.stop.reason is StopReason.LEASE_LOST:
+            _log.warning("lease lost, result dropped", job=job.id, attempt=job.attempt, fence=job.fence)
+            self.attempts.remove(job.id, job.fence)
+            return
+        self.settles.offer(job, settle_command(ended, job, attempt.handler, self.randomness.random()))
+
+
+class Claims:
+    """Takes jobs for the free slots: when a hint comes, when a slot becomes free, and every few seconds anyway."""
+
+    name = "processor claims"
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._hints: Hints | None = None
+        self._has_slot = asyncio.Event()
+
+    def wake(self) -> None:
+        """A slot became free."""
+        self._has_slot.set()
+
+    async def run_once(self) -> int:
+        """Claim for every free slot and begin the attempts; returns how many."""
+        worker = self._worker
+        if self._hints is None:
+            self._hints = await worker.bus.listen()
+        self._has_slot.clear()
+        count_max = min(worker.free_slots, limits.CLAIM_BATCH_MAX)
+        if worker.is_draining or count_max <= 0:
+            return 0
+        asked_s = worker.clock.monotonic()
+        jobs = await worker.store.claim(
+            types=sorted(worker.handlers), worker=worker.info.instance_id, count_max=count_max, lease_s=worker.lease_s
+        )
+        for job in jobs:
+            worker.begin(job, lease_ends_s=asked_s + worker.lease_s)
+        return len(jobs)
+
+    async def wait(self) -> None:
+        """Until a hint, a free slot, or the next look."""
+        assert self._hints is not None, "run_once comes first"
+        tasks = [
+            asyncio.ensure_future(self._hints.wait(timeout_s=limits.POLL_S)),
+            asyncio.ensure_future(self._has_slot.wait()),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+class Settles:
+    """Hands the ends of attempts to the store, together as they come."""
+
+    name = "processor settles"
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._offered: list[Order] = []
+        self._has_offer = asyncio.Event()
+
+    def offer(self, job: Job, command: Settle) -> None:
+        """Settle *job* as soon as possible."""
+        self._offered.append(Order(job.id, command))
+        self._has_offer.set()
+
+    async def run_once(self) -> int:
+        """Settle what was offered; returns how many. What the store did not take is offered again."""
+        self._has_offer.clear()
+        batch = self._offered[: limits.APPLY_BATCH_MAX]
+        if not batch:
+            return 0
+        answers = await self._apply(batch)
+        del self._offered[: len(batch)]
+        for order, answer in zip(batch, answers, strict=True):
+            fence = _fence_of(order)
+            if isinstance(answer, LeaseLost):
+                _log.warning("settle refused, lease lost", job=order.job_id, fence=fence)
+            self._worker.attempts.remove(order.job_id, fence)
+        return len(batch)
+
+    async def _apply(self, batch: Sequence[Order]) -> list[object]:
+        """One call for all; if a result turns out not to be storable, each alone and that one as a failure."""
+        try:
+            return list(await self._worker.store.apply(batch))
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 — one result must not keep the others from being settled
+            if len(batch) > 1:
+                return [answer for order in batch for answer in await self._apply([order])]
+            _log.error("settle failed", job=batch[0].job_id, exc_info=error)
+            failure = JobError(type="ResultNotStored", message=f"the store refused the result: {type(error).__name__}")
+            command = Fail(fence=_fence_of(batch[0]), outcome=Outcome.FAILED, error=failure, retry_in_s=None)
+            return list(await self._worker.store.apply([Order(batch[0].job_id, command)]))
+
+    async def wait(self) -> None:
+        """Until something is offered."""
+        await self._has_offer.wait()
+
+
+def _fence_of(order: Order) -> int:
+    assert isinstance(order.command, Settle), "only settles are offered"
+    return order.command.fence
+
+
+class Heartbeats:
+    """Keeps the leases of all attempts, and stops an attempt that must not go on."""
+
+    name = "processor heartbeats"
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._pause_s = limits.HEARTBEAT_S
+
+    async def run_once(self) -> int:
+        """Send one heartbeat. When the store does not answer, stop what could outlive its lease. Returns 0."""
+        worker = self._worker
+        asked_s = worker.clock.monotonic()
+        leases = [attempt.lease for attempt in worker.attempts]
+        try:
+            states = await worker.store.heartbeat(worker.info, leases, lease_s=worker.lease_s)
+        except StoreUnavailable as error:
+            _log.warning("heartbeat failed", error=str(error))
+            self._pause_s = limits.HEARTBEAT_RETRY_S
+            self._stop_expiring()
+            return 0
+        self._pause_s = limits.HEARTBEAT_S
+        for state in states:
+            attempt = worker.attempts.find(state.lease)
+            if attempt is None:
+                continue
+            if not state.is_held:
+                attempt.stop.ask(StopReason.LEASE_LOST)
+                continue
+            attempt.lease_ends_s = asked_s + worker.lease_s
+            if state.is_cancel_requested:
+                attempt.stop.ask(StopReason.CANCEL)
+        return 0
+
+    def _stop_expiring(self) -> None:
+        """An attempt stops by the processor's own clock before anybody may rescue it."""
+        now_s = self._worker.clock.monotonic()
+        for attempt in self._worker.attempts:
+            if attempt.is_running and now_s >= attempt.lease_ends_s - limits.STOP_EARLY_S:
+                attempt.stop.ask(StopReason.LEASE_LOST)
+
+    async def wait(self) -> None:
+        """Until the next heartbeat is due."""
+        await asyncio.sleep(self._pause_s)

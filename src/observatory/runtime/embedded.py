@@ -1,0 +1,165 @@
+"""The embedded observatory: every service in one process over one SQLite file, from start to stop."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+
+from observatory.client.data_folder import Running, read_running
+from observatory.client.errors import NotReachable
+from observatory.core import strict_json
+from observatory.core.errors import DataFolderInUse
+from observatory.core.job import NewJob
+from observatory.engine.sqlite_file import SqliteFile
+from observatory.runtime.build_info import build_info
+from observatory.runtime.data_folder import DataFolder
+from observatory.runtime.http_server import HttpServer, bind, url_of
+from observatory.runtime.settings import Settings
+from observatory.runtime.sources import SystemClock, SystemIds, SystemRandomness
+from observatory.runtime.step import Step
+from observatory.runtime.supervisor import Supervisor
+from observatory.runtime.wiring import Services, Sources, Urls, open_file, wire
+
+Say = Callable[[Step], None]
+
+STARTING_S_MAX = 3.0
+"""How long a second `up` waits for the first one to publish its addresses."""
+
+
+async def run_embedded(settings: Settings, *, say: Say, stop: asyncio.Event) -> None:
+    """
+    Run until *stop* is set, then end within a few seconds without costing an attempt.
+
+    When another process owns the data folder already, its addresses are said and the call returns.
+
+    Raises:
+        CannotStart: A port is taken, the data folder cannot be used, the data is newer than the release.
+    """
+    clock = SystemClock()
+    began_s = clock.monotonic()
+    folder = DataFolder(settings.data_dir)
+    try:
+        folder.open()
+    except DataFolderInUse:
+        if not await _say_where_it_runs(settings.data_dir, say):
+            raise
+        return
+    try:
+        async with _running(settings, folder, say) as (services, running):
+            say(Step("", f"ready in {clock.monotonic() - began_s:.1f} s", kind="note"))
+            await _submit_first_job(services, running, say)
+            await stop.wait()
+            say(Step("", "stopping; running jobs are given back at no cost", kind="note"))
+    finally:
+        folder.close()
+
+
+@contextlib.asynccontextmanager
+async def _running(settings: Settings, folder: DataFolder, say: Say) -> AsyncGenerator[tuple[Services, Running]]:
+    """Start in the order in which things depend on each other, stop in the reverse one."""
+    sources = _system_sources()
+    async with contextlib.AsyncExitStack() as stack:
+        file = await _open_data(folder, say, stack)
+        gateway = bind(settings.host, settings.gateway_port, purpose="gateway", setting="ODD_GATEWAY_PORT")
+        stack.callback(gateway.close)
+        read_model = bind(settings.host, settings.read_model_port, purpose="read model", setting="ODD_READ_MODEL_PORT")
+        stack.callback(read_model.close)
+        web = bind(settings.host, settings.web_port, purpose="dashboard", setting="ODD_WEB_PORT")
+        stack.callback(web.close)
+        urls = Urls(gateway=url_of(gateway), read_model=url_of(read_model), web=url_of(web))
+        services = wire(settings, file=file, sources=sources, urls=urls, token=folder.token())
+        await services.worker.store.end_leases_of_others([])
+        await services.worker.announce()
+        await _start_loops(services, sources, stack)
+        say(Step("processor", f"{settings.slots} slots", f"{len(services.worker.handlers)} job types"))
+        for name, app, listener, url in (
+            ("gateway", services.gateway_app, gateway, urls.gateway),
+            ("read model", services.read_model_app, read_model, urls.read_model),
+            ("dashboard", services.web_app, web, urls.web),
+        ):
+            await _serve(HttpServer(app, listener), stack)
+            say(Step(name, url))
+        running = _publish(folder, sources, urls, stack)
+        yield services, running
+
+
+def _system_sources() -> Sources:
+    ids = SystemIds()
+    return Sources(clock=SystemClock(), ids=ids, randomness=SystemRandomness(), instance_id=ids.new_id())
+
+
+async def _open_data(folder: DataFolder, say: Say, stack: contextlib.AsyncExitStack) -> SqliteFile:
+    file, copy = open_file(folder.database)
+    stack.push_async_callback(file.close)
+    if copy is not None:
+        say(Step("data", f"migrated; the data as it was is kept in {copy.name}", kind="warn"))
+    say(Step("data", str(folder.path), f"SQLite, {folder.database.name}"))
+    return file
+
+
+async def _start_loops(services: Services, sources: Sources, supervisor: Supervisor, stack: contextlib.AsyncExitStack) -> None:
+    """Loops end last: what drains and what is still asked over HTTP needs them."""
+    loops_stop = asyncio.Event()
+    running = asyncio.create_task(supervisor.run(services.loops, loops_stop), name="supervisor")
+
+    async def end_loops() -> None:
+        loops_stop.set()
+        await running
+        await services.metrics.close()
+
+    await services.runner.start()
+    stack.push_async_callback(services.runner.stop)
+    stack.push_async_callback(end_loops)
+    stack.push_async_callback(services.worker.drain)
+
+
+async def _serve(server: HttpServer, stack: contextlib.AsyncExitStack) -> None:
+    await server.start()
+    stack.push_async_callback(server.stop)
+
+
+def _publish(folder: DataFolder, sources: Sources, urls: Urls, stack: contextlib.AsyncExitStack) -> Running:
+    running = Running(
+        pid=os.getpid(),
+        instance_id=sources.instance_id,
+        version=build_info().version,
+        started_at=sources.clock.now(),
+        gateway=urls.gateway,
+        read_model=urls.read_model,
+        web=urls.web,
+    )
+    folder.write_running(running)
+    stack.callback(folder.remove_running)
+    return running
+
+
+async def _say_where_it_runs(data_dir: Path, say: Say) -> bool:
+    """Say the addresses of the process that owns the data; False when it does not publish them in time."""
+    clock = SystemClock()
+    until_s = clock.monotonic() + STARTING_S_MAX
+    while clock.monotonic() < until_s:
+        with contextlib.suppress(NotReachable):
+            running = read_running(data_dir)
+            if running is not None:
+                say(Step("", f"already running on this data, process {running.pid}", kind="note"))
+                for name, url in (("gateway", running.gateway), ("read model", running.read_model)):
+                    say(Step(name, url))
+                if running.web:
+                    say(Step("dashboard", running.web))
+                return True
+        await asyncio.sleep(0.1)
+    return False
+
+
+async def _submit_first_job(services: Services, running: Running, say: Say) -> None:
+    """Something to see at once: the checksum of the README."""
+    job = await services.submit_first(_readme(), key=f"first:{running.instance_id}")
+    say(Step("", f"first job  {job.id}  ({job.type})", kind="note"))
+    say(Step("", f"curl -s {running.read_model}/jobs/{job.id}", kind="note"))
+
+
+def _readme() -> Path:
+    """The README of the checkout; an installed package checks its own first file instead."""
+    package = Path(__file__).resolve().parents[1]
+    readme = package.parents[1] / "README.md"
+    return readme if readme.is_file() else package / "__init__.py"

@@ -1,0 +1,111 @@
+"""uvicorn inside our own event loop: the sockets are bound by us, and the signals stay ours."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Generator
+from typing import Any
+
+import uvicorn
+
+from observatory.core.errors import PortTaken
+
+BACKLOG = 1_024
+KEEP_ALIVE_S = 75
+GRACE_S = 2
+"""How long open requests may go on after the stop."""
+HEADER_BYTES_MAX = 32 * 1024
+CONNECTIONS_MAX = 2_000
+"""More at once are answered with 503 by the server itself."""
+
+
+def bind(host: str, port: int, *, purpose: str, setting: str) -> socket.socket:
+    """
+    A listening socket; *port* 0 takes a free one.
+
+    Raises:
+        PortTaken: Somebody listens there already, or the address is not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(
+                f"port {port} for the {purpose} is in use by another process",
+                f"stop that process, or choose another port: {setting}=0 takes a free one",
+            ) from error
+        raise PortTaken(
+            f"{host}:{port} for the {purpose} cannot be opened ({error.strerror})", "check ODD_HOST"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """The address a client on this machine uses."""
+    host: str
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 — compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _QuietServer(uvicorn.Server):
+    """Leaves the signals alone and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.has_started = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.has_started.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+class HttpServer:
+    """Serves one app on one socket."""
+
+    def __init__(self, app: Any, listener: socket.socket) -> None:
+        self._listener = listener
+        self._server = _QuietServer(
+            uvicorn.Config(
+                app,
+                http="h11",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=GRACE_S,
+                limit_concurrency=CONNECTIONS_MAX,
+                h11_max_incomplete_event_size=HEADER_BYTES_MAX,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Serve from now on."""
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]), name="http server")
+        await asyncio.wait(
+            [self._task, asyncio.ensure_future(self._server.has_started.wait())], return_when="FIRST_COMPLETED"
+        )
+        if self._task.done():
+            self._task.result()
+
+    async def stop(self) -> None:
+        """Take no new request, finish the open ones within `GRACE_S`. Safe to call twice."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await asyncio.wait([self._task])

@@ -1,0 +1,128 @@
+"""From a handler's signature to the JSON Schema of its payload and the function that checks one."""
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+import msgspec
+
+from observatory.core.errors import InvalidJob
+from observatory.core.job import JsonObject
+
+_Kind = inspect.Parameter
+_BY_NAME = (_Kind.POSITIONAL_OR_KEYWORD, _Kind.KEYWORD_ONLY)
+
+
+class Payload(msgspec.Struct, frozen=True):
+    """What the payload of one type may be."""
+
+    schema: JsonObject
+    """JSON Schema 2020-12, complete in itself."""
+    check: Callable[[JsonObject], JsonObject]
+    """As `core.handler.Handler.check_payload`."""
+
+
+def payload_of(function: Callable[..., Any], type_name: str) -> Payload:
+    """
+    What *function* takes as keyword arguments after the context.
+
+    A parameter without annotation takes any value; `**parameters` take every further member.
+
+    Raises:
+        ValueError: The signature cannot be that of a handler.
+    """
+    context, *parameters = _parameters(function, type_name)
+    hints = _hints(function, type_name)
+    takes_more = any(parameter.kind is _Kind.VAR_KEYWORD for parameter in parameters)
+    named = [parameter for parameter in parameters if parameter.kind is not _Kind.VAR_KEYWORD]
+    struct = msgspec.defstruct(
+        "Payload",
+        [_field(parameter, hints.get(parameter.name, Any)) for parameter in named],
+        kw_only=True,
+        forbid_unknown_fields=not takes_more,
+    )
+    try:
+        schema = _schema_of(struct, type_name)
+    except TypeError as error:
+        raise ValueError(f"a parameter of {type_name} has a type without JSON form: {error}") from None
+    names = frozenset(parameter.name for parameter in named)
+    reserved = context.name if takes_more and context.kind is not _Kind.POSITIONAL_ONLY else None
+    return Payload(schema, _checker(struct, names, reserved))
+
+
+def _parameters(function: Callable[..., Any], type_name: str) -> list[inspect.Parameter]:
+    parameters = list(inspect.signature(function).parameters.values())
+    if not parameters or parameters[0].kind not in (_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD):
+        raise ValueError(f"the handler of {type_name} must take the context as its first parameter")
+    for parameter in parameters[1:]:
+        if parameter.kind in (_Kind.VAR_POSITIONAL, _Kind.POSITIONAL_ONLY):
+            raise ValueError(f"parameter {parameter} of {type_name} cannot be given by name, as in a payload")
+    return parameters
+
+
+def _hints(function: Callable[..., Any], type_name: str) -> dict[str, Any]:
+    try:
+        return get_type_hints(inspect.unwrap(function), include_extras=True)
+    except NameError as error:
+        raise ValueError(f"an annotation of {type_name} cannot be read: {error}") from None
+
+
+def _field(parameter: inspect.Parameter, annotation: Any) -> tuple[str, Any] | tuple[str, Any, Any]:
+    if parameter.default is _Kind.empty:
+        return parameter.name, annotation
+    default = parameter.default
+    if default is None or isinstance(default, bool | int | float | str):
+        return parameter.name, annotation, default
+    # Only says that the member may be absent: the function itself knows its default.
+    return parameter.name, annotation, msgspec.field(default_factory=lambda: default)
+
+
+def _schema_of(struct: type[msgspec.Struct], type_name: str) -> JsonObject:
+    (reference,), components = msgspec.json.schema_components([struct], ref_template="#/$defs/{name}")
+    top: JsonObject = dict(components.pop(reference["$ref"].removeprefix("#/$defs/")))
+    top["title"] = type_name
+    return top | {"$defs": dict(components)} if components else top
+
+
+def _checker(
+    struct: type[msgspec.Struct], names: frozenset[str], reserved: str | None
+) -> Callable[[JsonObject], JsonObject]:
+    def check(payload: JsonObject) -> JsonObject:
+        if reserved is not None and reserved in payload:
+            raise InvalidJob(f"the name {reserved} is the handler's own", pointer=f"/payload/{reserved}")
+        try:
+            converted = msgspec.convert(payload, struct)
+        except msgspec.ValidationError as error:
+            raise _invalid(str(error)) from None
+        return {name: getattr(converted, name) if name in names else payload[name] for name in payload}
+
+    return check
+
+
+# --- what msgspec says, with a JSON pointer -------------------------------------------------------
+
+_PLACE = re.compile(r" - at `(?:key in )?\$(?P<path>.*)`$", re.DOTALL)
+_STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
+
+
+def _invalid(said: str) -> InvalidJob:
+    place = _PLACE.search(said)
+    detail = said[: place.start()] if place else said
+    steps = ["payload", *(_steps(place["path"]) if place else ())]
+    unknown = _UNKNOWN.fullmatch(detail)
+    if unknown:
+        steps.append(unknown["name"])
+    pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+    return InvalidJob(detail, pointer=pointer)
+
+
+def _steps(path: str) -> list[str]:
+    """As far as msgspec names them: beyond a member of a free mapping it says `[...]`."""
+    steps: list[str] = []
+    position = 0
+    while step := _STEP.match(path, position):
+        steps.append(step["name"] or step["index"])
+        position = step.end()
+    return steps

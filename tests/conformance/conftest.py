@@ -1,0 +1,50 @@
+"""One fixture per port, over all its drivers, each on a fresh folder."""
+
+import pytest
+
+from tests.conformance import drivers
+from tests.conformance.checkers import check_store
+
+
+class Opened:
+    """What a test opened: the newest after restarts, so that the fixture checks and ends that one."""
+
+    def __init__(self, opened):
+        self._now = opened
+
+    def restart(self):
+        """End as by a kill -9, and open the same data again."""
+        self._now = self._now.restarted()
+
+    def __getattr__(self, name):
+        return getattr(self._now, name)
+
+
+@pytest.fixture(params=drivers.JOB_STORES, ids=lambda driver: f"job_store:{driver.name}")
+async def truth(request, tmp_path):
+    opened = Opened(request.param.open_truth(tmp_path))
+    yield opened
+    opened.faults.heal()
+    try:
+        await check_store(opened.queries, opened.log)
+    finally:
+        opened.end()
+
+
+@pytest.fixture(params=drivers.EVENT_LOGS, ids=lambda driver: f"event_log:{driver.name}")
+async def history(request, tmp_path):
+    opened = Opened(request.param.open_log(tmp_path))
+    yield opened
+    opened.end()
+
+
+@pytest.fixture(params=drivers.VIEW_STORES, ids=lambda driver: f"view_store:{driver.name}")
+async def stored(request, tmp_path):
+    opened = Opened(request.param.open_views(tmp_path))
+    yield opened
+    opened.end()
+
+
+@pytest.fixture(params=drivers.EVENT_BUSES, ids=lambda driver: f"event_bus:{driver.name}")
+async def movement(request, tmp_path):
+    return request.param.open_bus(tmp_path)

@@ -1,0 +1,275 @@
+"""
+The drivers of the four ports, and how a test opens each on nothing but a fresh folder.
+
+A further driver joins a suite by one more entry in a list at the end of this file. The suites
+know only the ports and what stands here: a clock, faults, and a restart.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from observatory.core.event import Producer
+from observatory.core.sources import Ids
+from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.sqlite_file import SqliteFile, connect
+from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.event_bus.in_process import InProcessBus
+from observatory.event_bus.port import EventBus
+from observatory.event_log.port import EventLog
+from observatory.event_log.sqlite import SqliteEventLog
+from observatory.job_store.port import JobQueries, JobStore, Outbox
+from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.testing.manual_sources import ManualClock, SeededIds
+from observatory.view_store.port import ViewStore
+from observatory.view_store.sqlite import SqliteViewStore
+
+
+class Faults:
+    """Makes the engine under a driver fail, in the vendor's own words. Heals by itself after one failure."""
+
+    def __init__(self, vendor_errors: list[Exception]) -> None:
+        self.vendor_errors = vendor_errors
+        """One instance of every class of errors that the vendor's library can raise."""
+        self.has_fired = False
+        self._calls_left: int | None = None
+        self._is_commit_lost = False
+        self._lasting: Exception | None = None
+
+    def fail_call(self, number: int) -> None:
+        """The engine call with this *number* from now on (1, 2, …) fails without an effect."""
+        self.heal()
+        self._calls_left = number
+
+    def lose_next_commit(self) -> None:
+        """The next commit takes effect, but its caller sees an error."""
+        self.heal()
+        self._is_commit_lost = True
+
+    def fail_always(self, error: Exception) -> None:
+        """Every engine call fails with *error*, until `heal`."""
+        self.heal()
+        self._lasting = error
+
+    def heal(self) -> None:
+        self.has_fired = False
+        self._calls_left, self._is_commit_lost, self._lasting = None, False, None
+
+    def before_call(self) -> None:
+        """To be called by the driver's opener before every engine call."""
+        if self._lasting is not None:
+            raise self._lasting
+        if self._calls_left is None:
+            return
+        self._calls_left -= 1
+        if self._calls_left == 0:
+            self._calls_left, self.has_fired = None, True
+            raise self.vendor_errors[0]
+
+    def after_commit(self) -> None:
+        """To be called by the driver's opener after every commit that took effect."""
+        if self._is_commit_lost:
+            self._is_commit_lost, self.has_fired = False, True
+            raise self.vendor_errors[0]
+
+
+@dataclass(kw_only=True)
+class Truth:
+    """The three ports of the truth over one data set, opened."""
+
+    store: JobStore
+    other_store: JobStore
+    """A second object over the same data, as another caller has it."""
+    outbox: Outbox
+    queries: JobQueries
+    log: EventLog
+    """The history that the truth itself keeps."""
+    clock: ManualClock
+    ids: Ids
+    faults: Faults
+    restarted: Callable[[], "Truth"]
+    """Ends as by a kill -9 and opens the same data again. The object itself is not to be used afterwards."""
+    end: Callable[[], None]
+
+
+@dataclass(kw_only=True)
+class Log:
+    """An empty event log, opened."""
+
+    log: EventLog
+    faults: Faults
+    restarted: Callable[[], "Log"]
+    end: Callable[[], None]
+
+
+@dataclass(kw_only=True)
+class Views:
+    """An empty view store, opened."""
+
+    views: ViewStore
+    other_views: ViewStore
+    faults: Faults
+    restarted: Callable[[], "Views"]
+    end: Callable[[], None]
+
+
+@dataclass(kw_only=True)
+class Bus:
+    """A bus without subscribers, and a second caller's way to it."""
+
+    bus: EventBus
+    other_bus: EventBus
+
+
+# --- SQLite -----------------------------------------------------------------------------------------
+
+
+def sqlite_errors() -> list[Exception]:
+    """An instance of every exception class of the library; the usual one first."""
+    found = [sqlite3.OperationalError]
+    todo = [sqlite3.Error]
+    while todo:
+        kind = todo.pop()
+        todo += kind.__subclasses__()
+        if kind not in found:
+            found.append(kind)
+    return [kind("injected") for kind in found]
+
+
+class BreakableConnection:
+    """Passes every statement on, unless a fault is due."""
+
+    def __init__(self, connection: sqlite3.Connection, faults: Faults) -> None:
+        self._connection = connection
+        self._faults = faults
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.in_transaction
+
+    def execute(self, sql: str, values: Iterable[object] = ()) -> sqlite3.Cursor:
+        if sql != "ROLLBACK":
+            self._faults.before_call()
+        return self._connection.execute(sql, values)
+
+    def executemany(self, sql: str, rows: Iterable[Iterable[object]]) -> sqlite3.Cursor:
+        self._faults.before_call()
+        return self._connection.executemany(sql, rows)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class BreakableFile(SqliteFile):
+    """The file as it is, over connections that can fail."""
+
+    def __init__(self, path: Path, faults: Faults, *, writer: Executor, readers: Executor) -> None:
+        super().__init__(path, writer=writer, readers=readers)
+        self._faults = faults
+        self._connection = BreakableConnection(self._connection, faults)
+
+    def commit(self, connection):
+        super().commit(connection)
+        self._faults.after_commit()
+
+    def _read(self, query):
+        return super()._read(lambda connection: query(BreakableConnection(connection, self._faults)))
+
+
+@dataclass(kw_only=True)
+class SqliteEngine:
+    """Opens the SQLite drivers of all ports, on one file in *folder*."""
+
+    name: str
+    is_inline: bool
+    """True runs every call in the calling thread, as the simulation does; False uses threads, as a service does."""
+
+    def file(self, folder: Path, faults: Faults) -> tuple[BreakableFile, Callable[[], None]]:
+        path = folder / "observatory.db"
+        connection = connect(path)
+        migrate(connection, load_migrations(MIGRATIONS), path=path)
+        connection.close()
+        writer = InlineExecutor() if self.is_inline else ThreadPoolExecutor(1)
+        readers = InlineExecutor() if self.is_inline else ThreadPoolExecutor(2)
+        file = BreakableFile(path, faults, writer=writer, readers=readers)
+
+        def end() -> None:
+            writer.shutdown()
+            readers.shutdown()
+            file.abandon()
+
+        return file, end
+
+    def open_truth(self, folder: Path, clock: ManualClock | None = None, ids: Ids | None = None) -> Truth:
+        faults = Faults(sqlite_errors())
+        file, end = self.file(folder, faults)
+        clock, ids = clock or ManualClock(), ids or SeededIds()
+
+        def restarted() -> Truth:
+            end()
+            return self.open_truth(folder, clock, ids)
+
+        def store(instance_id: str) -> SqliteJobStore:
+            producer = Producer(service="gateway", instance_id=instance_id, version="1.2.3")
+            return SqliteJobStore(file, producer=producer, clock=clock, ids=ids)
+
+        return Truth(
+            store=store("one"),
+            other_store=store("two"),
+            outbox=SqliteOutbox(file),
+            queries=SqliteJobQueries(file),
+            log=SqliteEventLog(file),
+            clock=clock,
+            ids=ids,
+            faults=faults,
+            restarted=restarted,
+            end=end,
+        )
+
+    def open_log(self, folder: Path) -> Log:
+        faults = Faults(sqlite_errors())
+        file, end = self.file(folder, faults)
+
+        def restarted() -> Log:
+            end()
+            return self.open_log(folder)
+
+        return Log(log=SqliteEventLog(file), faults=faults, restarted=restarted, end=end)
+
+    def open_views(self, folder: Path) -> Views:
+        faults = Faults(sqlite_errors())
+        file, end = self.file(folder, faults)
+
+        def restarted() -> Views:
+            end()
+            return self.open_views(folder)
+
+        views, other = SqliteViewStore(file), SqliteViewStore(file)
+        return Views(views=views, other_views=other, faults=faults, restarted=restarted, end=end)
+
+
+# --- in this process --------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True)
+class InProcessEngine:
+    """Opens the bus that lives in memory."""
+
+    name: str
+
+    def open_bus(self, folder: Path) -> Bus:
+        bus = InProcessBus()
+        return Bus(bus=bus, other_bus=bus)
+
+
+# --- which drivers each suite runs over -------------------------------------------------------------
+
+SQLITE = SqliteEngine(name="sqlite", is_inline=False)
+SQLITE_INLINE = SqliteEngine(name="sqlite-inline", is_inline=True)
+
+JOB_STORES = [SQLITE, SQLITE_INLINE]
+EVENT_LOGS = [SQLITE, SQLITE_INLINE]
+VIEW_STORES = [SQLITE, SQLITE_INLINE]
+EVENT_BUSES = [InProcessEngine(name="in_process")]

@@ -1,0 +1,335 @@
+"""Handlers that do to a processor what handlers do: `tests.handlers:app`, also imported by child processes."""
+
+import asyncio
+import ctypes
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from observatory import Discard, JobContext, Observatory, Retry, RetryPolicy, Snooze
+from observatory.core import limits
+
+app = Observatory()
+
+MIB = 1024 * 1024
+
+
+class Gate:
+    """Where a handler in a thread of this process waits until a test lets it go on."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.opened = threading.Event()
+
+    def wait(self) -> None:
+        self.entered.set()
+        self.opened.wait()
+
+
+gates: dict[str, Gate] = {}
+"""By job id; a test makes one before it runs the job."""
+
+
+# --- well behaved ---------------------------------------------------------------------------------
+
+
+@app.job("quick")
+async def quick(ctx: JobContext, /, **payload: Any) -> dict[str, Any]:
+    return payload
+
+
+@app.job("quick.thread")
+def quick_thread(ctx: JobContext, /, **payload: Any) -> dict[str, Any]:
+    return payload
+
+
+@app.job("quick.process", runs_in="process")
+def quick_process(ctx: JobContext, /, **payload: Any) -> dict[str, Any]:
+    return payload
+
+
+@app.job("typed", max_attempts=5, timeout_s=30, runs_in="process")
+def typed(ctx: JobContext, *, path: str, width: int = 256) -> dict[str, Any]:
+    return {"path": path, "width": width}
+
+
+@app.job("who.process", runs_in="process")
+def who_process(ctx: JobContext) -> dict[str, Any]:
+    stdin_is_empty = sys.stdin.read() == ""
+    return {"pid": os.getpid(), "ppid": os.getppid(), "pgid": os.getpgrp(), "stdinIsEmpty": stdin_is_empty}
+
+
+@app.job("context.process", runs_in="process", timeout_s=60)
+def context_process(ctx: JobContext) -> dict[str, Any]:
+    return context_of(ctx)
+
+
+@app.job("context.thread", timeout_s=60)
+def context_thread(ctx: JobContext) -> dict[str, Any]:
+    return context_of(ctx)
+
+
+def context_of(ctx: JobContext) -> dict[str, Any]:
+    return {
+        "jobId": ctx.job_id,
+        "type": ctx.type,
+        "attempt": ctx.attempt,
+        "maxAttempts": ctx.max_attempts,
+        "fence": ctx.fence,
+        "idempotencyKey": ctx.idempotency_key,
+        "correlationId": ctx.correlation_id,
+        "secondsLeft": ctx.seconds_left,
+        "shouldStop": ctx.should_stop,
+    }
+
+
+@app.job("polite", soft_timeout_s=0.05)
+async def polite(ctx: JobContext) -> None:
+    while True:
+        ctx.stop_if_asked()
+        await asyncio.sleep(0)
+
+
+@app.job("polite.thread", soft_timeout_s=0.05)
+def polite_thread(ctx: JobContext) -> None:
+    while True:
+        ctx.stop_if_asked()
+
+
+@app.job("polite.process", runs_in="process", soft_timeout_s=0.05)
+def polite_process(ctx: JobContext) -> None:
+    while True:
+        ctx.stop_if_asked()
+
+
+@app.job("obliging.thread")
+def obliging_thread(ctx: JobContext) -> str:
+    gates[ctx.job_id].entered.set()
+    while not ctx.should_stop:
+        pass
+    return "what was done so far"
+
+
+# --- endings that a handler asks for --------------------------------------------------------------
+
+
+@app.job("snooze")
+async def snooze(ctx: JobContext, *, in_s: float = 60.0) -> None:
+    raise Snooze(in_s)
+
+
+@app.job("retry", retry=RetryPolicy(base_s=10.0))
+async def retry(ctx: JobContext, *, in_s: float | None = None) -> None:
+    raise Retry("the other side is busy", in_s=in_s)
+
+
+@app.job("discard")
+async def discard(ctx: JobContext) -> None:
+    raise Discard("nobody will ever want this")
+
+
+@app.job("snooze.process", runs_in="process")
+def snooze_process(ctx: JobContext) -> None:
+    raise Snooze(60.0)
+
+
+# --- failures -------------------------------------------------------------------------------------
+
+
+class Broken(Exception):
+    """A failure whose message is chosen by the test."""
+
+
+class Unspeakable(Exception):
+    """Cannot even say what is wrong."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no message")
+
+
+EXIT = {"SystemExit": SystemExit(4), "KeyboardInterrupt": KeyboardInterrupt(), "Unspeakable": Unspeakable()}
+
+
+def raise_as_told(kind: str, message: str) -> None:
+    secret = "hunter2 in a local variable"  # noqa: F841 — tests look for it where it must not be
+    raise EXIT.get(kind, Broken(message))
+
+
+@app.job("raise")
+async def raise_async(ctx: JobContext, *, kind: str = "", message: str = "it broke") -> None:
+    raise_as_told(kind, message)
+
+
+@app.job("raise.thread")
+def raise_thread(ctx: JobContext, *, kind: str = "", message: str = "it broke") -> None:
+    raise_as_told(kind, message)
+
+
+@app.job("raise.process", runs_in="process")
+def raise_process(ctx: JobContext, *, kind: str = "", message: str = "it broke") -> None:
+    raise_as_told(kind, message)
+
+
+UNUSABLE: dict[str, Any] = {
+    "object": object(),
+    "nan": {"a": [float("nan")]},
+    "infinity": float("inf"),
+    "surrogate": {"name": "\udc80"},
+    "nul": {"text": "a\0b"},
+    "integer": {"n": 2**53},
+    "too large": "x" * (limits.RESULT_BYTES_MAX + 1),
+    "largest": "x" * (limits.RESULT_BYTES_MAX - 2),
+}
+endless: list[Any] = []
+endless.append(endless)
+UNUSABLE["endless"] = endless
+
+
+@app.job("give")
+async def give(ctx: JobContext, *, what: str) -> Any:
+    return UNUSABLE[what]
+
+
+@app.job("give.process", runs_in="process")
+def give_process(ctx: JobContext, *, what: str) -> Any:
+    return UNUSABLE[what]
+
+
+# --- handlers that do not end ---------------------------------------------------------------------
+
+
+@app.job("wait")
+async def wait(ctx: JobContext) -> None:
+    await asyncio.Event().wait()
+
+
+deaf_may_end: dict[str, asyncio.Event] = {}
+"""By job id; a test makes one before it runs `deaf`."""
+
+
+@app.job("deaf")
+async def deaf(ctx: JobContext) -> str:
+    """Ignores every cancellation until it may end."""
+    while not deaf_may_end[ctx.job_id].is_set():
+        try:
+            await deaf_may_end[ctx.job_id].wait()
+        except asyncio.CancelledError:
+            continue
+    return "ended at last"
+
+
+@app.job("rescue.own.result")
+async def rescue_own_result(ctx: JobContext) -> str:
+    """Answers its cancellation with a result."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        return "finished in time"
+    return ""
+
+
+@app.job("bad.cleanup")
+async def bad_cleanup(ctx: JobContext) -> None:
+    """Answers its cancellation with another exception."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError as cancelled:
+        raise Broken("the connection was already closed") from cancelled
+
+
+@app.job("cancel.oneself")
+async def cancel_oneself(ctx: JobContext) -> None:
+    raise asyncio.CancelledError
+
+
+@app.job("stuck.thread")
+def stuck_thread(ctx: JobContext) -> str:
+    """Waits at its gate, whatever it is asked."""
+    gates[ctx.job_id].wait()
+    return "ended at last"
+
+
+@app.job("forever.process", runs_in="process")
+def forever_process(ctx: JobContext, *, fifo: str | None = None) -> None:
+    """Never looks at anything. Says in *fifo* that it runs, and holds it open as long as it does."""
+    said = fifo and Path(fifo).open("w", encoding="ascii", buffering=1)
+    if said:
+        said.write(f"{os.getpid()}\n")
+    while True:
+        pass
+
+
+@app.job("family.process", runs_in="process")
+def family_process(ctx: JobContext, *, fifo: str, then: str) -> None:
+    """Starts a program that waits for ever and holds *fifo* open; then exits or goes on for ever."""
+    said = Path(fifo).open("w", encoding="ascii", buffering=1)  # noqa: SIM115 — held open until this process ends
+    waits = [sys.executable, "-c", "import signal; signal.pause()"]
+    started = subprocess.Popen(waits, pass_fds=(said.fileno(),))
+    said.write(f"{os.getpid()} {started.pid}\n")
+    if then == "exit":
+        os._exit(3)
+    while True:
+        pass
+
+
+# --- handlers that take their process with them ---------------------------------------------------
+
+
+@app.job("segfault.process", runs_in="process")
+def segfault_process(ctx: JobContext) -> None:
+    ctypes.string_at(0)
+
+
+@app.job("exit.process", runs_in="process")
+def exit_process(ctx: JobContext, *, code: int = 3) -> None:
+    os._exit(code)
+
+
+@app.job("kill.oneself", runs_in="process")
+def kill_oneself(ctx: JobContext, *, number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+@app.job("eat.memory", runs_in="process", memory_bytes_max=64 * MIB)
+def eat_memory(ctx: JobContext, *, mib: int) -> int:
+    """Eats *mib* in small bites, as a leak does."""
+    eaten = [bytes(MIB) for _ in range(mib)]
+    return len(eaten)
+
+
+@app.job("die.of.memory", runs_in="process", memory_bytes_max=64 * MIB)
+def die_of_memory(ctx: JobContext) -> None:
+    """Ignores, as some C code does, that it got no memory."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    ctypes.memset(libc.malloc(ctypes.c_size_t(512 * MIB)) or 0, 0, 1)
+
+
+@app.job("close.everything", runs_in="process")
+def close_everything(ctx: JobContext) -> None:
+    """Closes file descriptors that are not its own, as code that turns itself into a daemon does."""
+    os.closerange(3, 256)
+
+
+@app.job("babble.into.pipe", runs_in="process")
+def babble_into_pipe(ctx: JobContext) -> None:
+    """Writes to every file descriptor there is."""
+    for fd in range(3, 16):
+        try:
+            os.write(fd, b"\xff" * 64)
+        except OSError:
+            continue
+    while True:
+        pass
+
+
+@app.job("print.much", runs_in="process")
+def print_much(ctx: JobContext, *, lines: int) -> int:
+    for number in range(lines):
+        print("line", number)
+    print("to stderr", file=sys.stderr)
+    ctx.log.info("logged by the handler")
+    return lines

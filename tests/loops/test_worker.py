@@ -1,0 +1,179 @@
+"""The processor with its real runner, real children and a real store."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+
+import pytest
+
+from observatory.core.command import Rescue
+from observatory.core.errors import LeaseLost
+from observatory.core.job import JobStatus
+from observatory.job_store.port import Order
+from tests import handlers
+from tests.loops.place import Place, running_place
+
+Opens = Callable[[], contextlib.AbstractAsyncContextManager[Place]]
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncGenerator[Place]:
+    async with running_place(tmp_path, handlers.app.handlers) as place:
+        yield place
+
+
+async def test_a_job_takes_four_events_from_accepted_to_completed(place: Place) -> None:
+    job_id = await place.submit("quick", {"n": 1})
+
+    job = await place.final(job_id)
+
+    assert job.status is JobStatus.COMPLETED
+    assert job.result == {"n": 1}
+    assert job.attempt == 1
+    events = await place.log.of_job(job_id, count_max=100)
+    assert [event.event_type for event in events] == ["job.created", "job.validated", "job.executed", "job.completed"]
+
+
+@pytest.mark.parametrize(
+    ("job_type", "payload", "error_type", "words"),
+    [
+        ("segfault.process", {}, "Crashed", "SIGSEGV"),
+        ("exit.process", {}, "Crashed", "code 3"),
+        ("forever.process", {}, "TimedOut", "0.5 s"),
+        ("eat.memory", {"mib": 512}, "MemoryLimit", "memory_bytes_max"),
+    ],
+)
+async def test_a_child_that_comes_to_grief_fails_its_own_job_and_says_how(
+    place: Place, job_type: str, payload: dict[str, int], error_type: str, words: str
+) -> None:
+    bad = await place.submit(job_type, payload, max_attempts=2, timeout_seconds=0.5 if "forever" in job_type else 30)
+    good = [await place.submit("quick.process", {"n": n}) for n in range(5)]
+
+    others = [await place.final(job_id) for job_id in good]
+    job = await place.final(bad)
+
+    assert job.status is JobStatus.FAILED
+    assert job.attempt == 2
+    assert job.error is not None
+    assert job.error.type == error_type
+    assert words in job.error.message
+    assert [other.status for other in others] == [JobStatus.COMPLETED] * 5
+
+
+async def test_a_stuck_thread_is_abandoned_and_its_slot_is_shown_as_occupied(place: Place) -> None:
+    job_id = place.ids.new_id()
+    gate = handlers.gates[job_id] = handlers.Gate()
+    await place.submit("stuck.thread", id=job_id, max_attempts=1, timeout_seconds=0.2)
+
+    job = await place.final(job_id)
+
+    assert job.status is JobStatus.FAILED
+    assert job.error is not None
+    assert job.error.type == "Abandoned"
+    assert place.runner.free_slots == 3
+    await place.worker.heartbeats.run_once()
+    (worker,) = await place.queries.workers()
+    assert worker.abandoned == 1
+    gate.opened.set()
+
+
+async def test_a_payload_that_does_not_fit_is_refused_without_costing_an_attempt(place: Place) -> None:
+    job_id = await place.submit("typed", {"path": 7})
+
+    job = await place.final(job_id)
+
+    assert job.status is JobStatus.FAILED
+    assert job.attempt == 0
+    assert job.error is not None
+    assert "/payload/path" in job.error.message
+    events = await place.log.of_job(job_id, count_max=100)
+    assert events[-1].payload["reason"] == "invalid"
+
+
+async def test_an_unknown_type_waits_and_costs_nothing(place: Place) -> None:
+    unknown = await place.submit("nobody.knows")
+    known = await place.submit("quick")
+
+    await place.final(known)
+
+    job = await place.job(unknown)
+    assert job.status is JobStatus.PENDING
+    assert job.attempt == 0
+
+
+async def test_a_drain_gives_the_attempt_back_at_no_cost(tmp_path: Path) -> None:
+    async with running_place(tmp_path, handlers.app.handlers) as place:
+        job_id = await place.submit("wait")
+        await place.until(job_id, "job.validated")
+
+    async with running_place(tmp_path, {}) as place:
+        job = await place.job(job_id)
+
+        assert job.status is JobStatus.PENDING
+        assert job.attempt == 0
+        assert job.fence == 1
+        events = await place.log.of_job(job_id, count_max=100)
+        assert [event.payload.get("outcome") for event in events][-2:] == ["released", None]
+
+
+async def test_the_next_owner_of_the_data_rescues_at_once_and_the_old_fence_writes_no_more(tmp_path: Path) -> None:
+    async with running_place(tmp_path, {}) as place:
+        job_id = await place.submit("quick")
+        (claimed,) = await place.store.claim(types=["quick"], worker="dead", count_max=1, lease_s=3_600)
+
+    async with running_place(tmp_path, handlers.app.handlers) as place:
+        job = await place.final(job_id)
+
+        assert job.status is JobStatus.COMPLETED
+        assert job.attempt == 2
+        events = await place.log.of_job(job_id, count_max=100)
+        assert "lease_lost" in [event.payload.get("outcome") for event in events]
+        late = Order(job_id, Rescue(fence=claimed.fence, retry_in_s=0))
+        assert isinstance((await place.store.apply([late]))[0], LeaseLost)
+
+
+async def test_heartbeats_keep_a_lease_that_is_shorter_than_the_attempt(tmp_path: Path) -> None:
+    async with running_place(tmp_path, handlers.app.handlers) as place:
+        job_id = await place.submit("wait")
+        await place.until(job_id, "job.validated")
+        before = await place.job(job_id)
+
+        await place.worker.heartbeats.run_once()
+
+        after = await place.job(job_id)
+        assert before.lease_expires_at is not None
+        assert after.lease_expires_at is not None
+        assert after.lease_expires_at > before.lease_expires_at
+        assert after.sequence == before.sequence
+
+
+async def test_retries_follow_the_policy_until_the_attempts_are_used_up(place: Place) -> None:
+    job_id = await place.submit("raise", max_attempts=2)
+
+    job = await place.final(job_id)
+
+    assert job.status is JobStatus.FAILED
+    assert job.attempt == 2
+    types = await place.until(job_id, "job.failed")
+    assert types.count("job.retried") == 1
+
+
+async def test_priorities_decide_the_order_of_claims(tmp_path: Path) -> None:
+    async with running_place(tmp_path, {}) as place:
+        ids = [await place.submit("quick", priority=priority) for priority in (9, 0, 5)]
+
+        claimed = await place.store.claim(types=["quick"], worker="w", count_max=3, lease_s=15)
+
+        assert [job.id for job in claimed] == [ids[1], ids[2], ids[0]]
+
+
+async def test_counters_follow_the_log(place: Place) -> None:
+    for n in range(20):
+        await place.final(await place.submit("quick", {"n": n}))
+
+    head = await place.log.head()
+    async with asyncio.timeout(10):
+        while (stored := await place.views.load("stats")) is None or stored.checkpoint < head:
+            await place.news.receive(timeout_s=0.05)
+    assert b'"COMPLETED":20' in stored.document

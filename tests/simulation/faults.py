@@ -1,0 +1,383 @@
+"""Seeded faults: a wrapper for each port, and the file whose commits fail.
+
+Every call of a port is a scheduling point before and after its effect. At each of the two points
+it may be slow, raise, stop its node for a while (longer than a lease, at times) or cut its power.
+Which kinds occur at all, and how often, is drawn once per seed: a run with one kind only finds
+what a run with all of them hides.
+"""
+
+import contextlib
+import sqlite3
+from collections import Counter
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from observatory.core.command import Cancel, Rescue
+from observatory.core.errors import BusUnavailable, LogUnavailable, StoreUnavailable, Unavailable, ViewsUnavailable
+from observatory.core.event import Event
+from observatory.engine.sqlite_file import SqliteFile
+from observatory.event_bus.in_process import InProcessBus
+from observatory.job_store.port import Order
+from tests.simulation.loop import NODE, Node
+from tests.simulation.streams import Stream
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+T = TypeVar("T")
+
+CALL_KINDS = ("slow", "stalled", "raise", "crash", "pause")
+POINTS = ("before", "after")
+DELIVERY_KINDS = ("dropped", "repeated", "late", "reordered")
+HINT_KINDS = ("dropped", "repeated", "late")
+
+CALL_STEPS = (
+    "job_store.submit", "job_store.claim", "job_store.settle", "job_store.rescue", "job_store.cancel",
+    "job_store.heartbeat", "job_store.announce", "job_store.make_due", "job_store.expired_leases",
+    "job_queries.job", "outbox.unpublished", "outbox.confirm", "event_log.after", "view_store.load",
+    "view_store.save", "event_bus.publish", "event_bus.subscribe", "event_bus.receive", "event_bus.hint",
+    "event_bus.listen",
+)  # fmt: skip
+
+SWEEPS = frozenset({"job_store.make_due", "job_store.expired_leases", "outbox.unpublished", "event_bus.receive"})
+"""Steps that repeat all the time: a fault is as likely in one second of them as in one call of another."""
+
+RARE = frozenset({"job_store.announce", "job_store.rescue", "view_store.load", "event_bus.subscribe", "event_bus.listen",
+                  "job_store.cancel", "job_queries.job", "event_log.after"})  # fmt: skip
+
+WORLD_KINDS = ("power cut", "outage", "drain", "node crash", "node pause", "handler kills its node")
+
+CELLS: frozenset[tuple[str, str]] = frozenset(
+    {
+        *((f"{kind} {point}", step) for kind in CALL_KINDS for point in POINTS for step in CALL_STEPS),
+        *((f"raise {point}", "commit") for point in POINTS),
+        *((kind, "delivery") for kind in DELIVERY_KINDS),
+        *((kind, "hint") for kind in HINT_KINDS),
+        *((kind, "world") for kind in WORLD_KINDS),
+        ("gone", "event_bus.receive"),
+    }
+)
+"""Every (fault, step) that a campaign has to reach."""
+
+_RATES = {"slow": 0.05, "stalled": 0.006, "raise": 0.03, "crash": 0.004, "pause": 0.005}
+_INTENSITIES = (0.0, 0.0, 0.5, 1.0, 1.0, 3.0)
+
+
+class Faults:
+    """
+    Decides what fails.
+
+    Args:
+        stream: Nothing else draws from it.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.are_on = True
+        self.hits: Counter[tuple[str, str]] = Counter()
+        """How often each (fault, step) happened."""
+        self.rates = {kind: rate * stream.choice(_INTENSITIES) for kind, rate in _RATES.items()}
+        self.commit_rate = 0.02 * stream.choice(_INTENSITIES)
+        self.bus_rate = 0.1 * stream.choice(_INTENSITIES)
+        self.gone_rate = 0.01 * stream.choice(_INTENSITIES)
+
+    def strikes(self, kind: str, point: str, step: str) -> bool:
+        """True if the fault happens here; it is counted."""
+        if not self.are_on:
+            return False
+        weight = 0.1 if step in SWEEPS else 3.0 if step in RARE else 1.0
+        if self._stream.random() >= self.rates[kind] * weight:
+            return False
+        self.note(f"{kind} {point}", step)
+        return True
+
+    def note(self, fault: str, step: str) -> None:
+        self.hits[fault, step] += 1
+
+    def fails_commit(self, point: str) -> bool:
+        if not self.are_on or self._stream.random() >= self.commit_rate:
+            return False
+        self.note(f"raise {point}", "commit")
+        return True
+
+    def delivery(self, kinds: Sequence[str], step: str) -> str:
+        """What becomes of one message: one of *kinds*, or "delivered"."""
+        if not self.are_on or self._stream.random() >= self.bus_rate:
+            return "delivered"
+        kind = self._stream.choice(kinds)
+        self.note(kind, step)
+        return kind
+
+    def loses_subscription(self) -> bool:
+        if not self.are_on or self._stream.random() >= self.gone_rate:
+            return False
+        self.note("gone", "event_bus.receive")
+        return True
+
+    def delay_s(self) -> float:
+        """Of something slow: mostly milliseconds."""
+        return min(self._stream.expovariate(20.0), 2.0)
+
+    def stall_s(self) -> float:
+        """Of something that hangs: around the length of a lease."""
+        return self._stream.uniform(3.0, 30.0)
+
+    def pause_s(self) -> float:
+        """Of a stopped process: from less than a heartbeat to two leases."""
+        return self._stream.uniform(0.5, 35.0)
+
+
+class Calls:
+    """Carries out the calls of all wrapped ports."""
+
+    def __init__(self, world: "World", faults: Faults) -> None:
+        self._world = world
+        self._faults = faults
+
+    async def call(self, step: str, error: type[Unavailable], effect: Callable[[], Awaitable[T]]) -> T:
+        """Carry out *effect* in the store's own context, with what the seed holds ready around it."""
+        node = NODE.get()
+        await self._strike(node, step, "before")
+        if self._faults.strikes("raise", "before", step):
+            self._world.note(node, step, "fails before its effect")
+            raise error(f"simulated: {step} fails before its effect")
+        result = await self._world.carry_out(step, error, effect)
+        await self._strike(node, step, "after")
+        if self._faults.strikes("raise", "after", step):
+            self._world.note(node, step, "fails after its effect")
+            raise error(f"simulated: {step} fails after its effect")
+        return result
+
+    async def _strike(self, node: Node | None, step: str, point: str) -> None:
+        faults, world = self._faults, self._world
+        if faults.strikes("slow", point, step):
+            await world.sleep(faults.delay_s())
+        if faults.strikes("stalled", point, step):
+            world.note(node, step, f"stalls {point} its effect")
+            await world.sleep(faults.stall_s())
+        if node is None:
+            return
+        if faults.strikes("pause", point, step):
+            await world.pause(node, faults.pause_s(), f"{step} {point}")
+        if faults.strikes("crash", point, step):
+            await world.crash(node, f"{step} {point}")
+
+
+class FaultyJobStore:
+    """Implements `JobStore` over what the world has open now."""
+
+    def __init__(self, world: "World", calls: Calls) -> None:
+        self._world = world
+        self._calls = calls
+
+    async def _call(self, verb: str, effect: Callable[[], Awaitable[T]]) -> T:
+        return await self._calls.call(f"job_store.{verb}", StoreUnavailable, effect)
+
+    async def submit(self, jobs: Any) -> Any:
+        return await self._call("submit", lambda: self._world.drivers.store.submit(jobs))
+
+    async def claim(self, **wanted: Any) -> Any:
+        return await self._call("claim", lambda: self._world.drivers.store.claim(**wanted))
+
+    async def apply(self, orders: Sequence[Order]) -> Any:
+        if not orders:
+            return []
+        return await self._call(_verb_of(orders[0]), lambda: self._world.drivers.store.apply(orders))
+
+    async def heartbeat(self, worker: Any, leases: Any, *, lease_s: float) -> Any:
+        return await self._call(
+            "heartbeat", lambda: self._world.drivers.store.heartbeat(worker, leases, lease_s=lease_s)
+        )
+
+    async def announce(self, types: Any) -> None:
+        await self._call("announce", lambda: self._world.drivers.store.announce(types))
+
+    async def make_due(self, *, count_max: int) -> int:
+        return await self._call("make_due", lambda: self._world.drivers.store.make_due(count_max=count_max))
+
+    async def expired_leases(self, *, count_max: int) -> Any:
+        return await self._call("expired_leases", lambda: self._world.drivers.store.expired_leases(count_max=count_max))
+
+    async def end_leases_of_others(self, worker_ids: Sequence[str]) -> int:
+        return await self._world.drivers.store.end_leases_of_others(worker_ids)
+
+
+def _verb_of(order: Order) -> str:
+    if isinstance(order.command, Rescue):
+        return "rescue"
+    return "cancel" if isinstance(order.command, Cancel) else "settle"
+
+
+class FaultyJobQueries:
+    """Implements what clients ask of `JobQueries`."""
+
+    def __init__(self, world: "World", calls: Calls) -> None:
+        self._world = world
+        self._calls = calls
+
+    async def job(self, job_id: str) -> Any:
+        return await self._calls.call(
+            "job_queries.job", StoreUnavailable, lambda: self._world.drivers.queries.job(job_id)
+        )
+
+
+class FaultyOutbox:
+    """Implements `Outbox`, and watches that nothing is confirmed before the bus has taken it."""
+
+    def __init__(self, world: "World", calls: Calls) -> None:
+        self._world = world
+        self._calls = calls
+
+    async def unpublished(self, *, count_max: int) -> list[Event]:
+        def effect() -> Awaitable[list[Event]]:
+            return self._world.drivers.outbox.unpublished(count_max=count_max)
+
+        events = await self._calls.call("outbox.unpublished", StoreUnavailable, effect)
+        self._world.published.note_offer(events)
+        return events
+
+    async def wait(self, *, timeout_s: float) -> None:
+        await self._world.drivers.outbox.wait(timeout_s=timeout_s)
+
+    async def confirm(self, position: int) -> None:
+        async def effect() -> None:
+            self._world.published.check_confirm(position)
+            await self._world.drivers.outbox.confirm(position)
+
+        await self._calls.call("outbox.confirm", StoreUnavailable, effect)
+
+
+class FaultyEventLog:
+    """Implements what the metrics engine asks of `EventLog`."""
+
+    is_shared_with_truth = True
+
+    def __init__(self, world: "World", calls: Calls) -> None:
+        self._world = world
+        self._calls = calls
+
+    async def after(self, position: int, *, count_max: int) -> list[Event]:
+        return await self._calls.call(
+            "event_log.after", LogUnavailable, lambda: self._world.drivers.log.after(position, count_max=count_max)
+        )
+
+
+class FaultyViewStore:
+    """Implements `ViewStore`."""
+
+    def __init__(self, world: "World", calls: Calls) -> None:
+        self._world = world
+        self._calls = calls
+
+    async def load(self, name: str) -> Any:
+        return await self._calls.call("view_store.load", ViewsUnavailable, lambda: self._world.drivers.views.load(name))
+
+    async def save(self, name: str, view: Any, *, expected_checkpoint: int) -> None:
+        def effect() -> Awaitable[None]:
+            return self._world.drivers.views.save(name, view, expected_checkpoint=expected_checkpoint)
+
+        await self._calls.call("view_store.save", ViewsUnavailable, effect)
+
+
+class FaultyBus:
+    """Implements `EventBus`: it takes what it is given, and then loses, repeats, delays and reorders it."""
+
+    def __init__(self, world: "World", calls: Calls, faults: Faults) -> None:
+        self._world = world
+        self._calls = calls
+        self._faults = faults
+        self._held: tuple[InProcessBus, Sequence[Event]] | None = None
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        async def effect() -> None:
+            self._world.published.note_taken(events)
+            await self._deliver(self._world.drivers.bus, events)
+
+        await self._calls.call("event_bus.publish", BusUnavailable, effect)
+
+    async def _deliver(self, bus: InProcessBus, events: Sequence[Event]) -> None:
+        fate = self._faults.delivery(DELIVERY_KINDS, "delivery")
+        if fate == "reordered" and self._held is None:
+            self._held = (bus, events)
+            return
+        if fate == "late":
+            self._world.later(self._faults.stall_s(), lambda: bus.publish(events))
+            return
+        if fate != "dropped":
+            await bus.publish(events)
+        if fate == "repeated":
+            self._world.later(self._faults.delay_s(), lambda: bus.publish(events))
+        if self._held is not None:
+            (held_bus, held), self._held = self._held, None
+            await held_bus.publish(held)
+
+    async def subscribe(self, consumer: str) -> "FaultySubscription":
+        inner = await self._calls.call(
+            "event_bus.subscribe", BusUnavailable, lambda: self._world.drivers.bus.subscribe(consumer)
+        )
+        return FaultySubscription(inner, self._calls, self._faults)
+
+    async def hint(self) -> None:
+        await self._calls.call("event_bus.hint", BusUnavailable, self._hint)
+
+    async def _hint(self) -> None:
+        bus = self._world.drivers.bus
+        fate = self._faults.delivery(HINT_KINDS, "hint")
+        if fate in {"delivered", "repeated"}:
+            await bus.hint()
+        if fate in {"repeated", "late"}:
+            self._world.later(self._faults.stall_s(), bus.hint)
+
+    async def listen(self) -> Any:
+        return await self._calls.call("event_bus.listen", BusUnavailable, lambda: self._world.drivers.bus.listen())
+
+
+class FaultySubscription:
+    """Implements `Subscription`; once its connection is gone it stays gone."""
+
+    def __init__(self, inner: Any, calls: Calls, faults: Faults) -> None:
+        self._inner = inner
+        self._calls = calls
+        self._faults = faults
+        self._is_gone = False
+
+    async def receive(self, *, timeout_s: float) -> Any:
+        self._is_gone = self._is_gone or self._faults.loses_subscription()
+        if self._is_gone:
+            raise BusUnavailable("simulated: the connection of this subscription is gone")
+        if timeout_s:
+            return await self._inner.receive(timeout_s=timeout_s)
+        return await self._calls.call("event_bus.receive", BusUnavailable, lambda: self._inner.receive(timeout_s=0))
+
+    async def ack(self, delivery: Any) -> None:
+        await self._inner.ack(delivery)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class WatchedFile(SqliteFile):
+    """A file whose commits fail, before or after they took effect, and are judged when they did."""
+
+    def __init__(self, world: "World", **options: Any) -> None:
+        super().__init__(**options)
+        self._world = world
+        self.said: list[Any] = []
+        """What the units of the open transaction said they did."""
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Generator[None]:
+        self.said.clear()
+        with super()._transaction():
+            yield
+
+    def commit(self, connection: sqlite3.Connection) -> None:
+        faults, world = self._world.faults, self._world
+        if faults.fails_commit("before"):
+            world.note(None, "commit", "fails before its effect")
+            raise sqlite3.OperationalError("simulated: disk I/O error before the commit")
+        super().commit(connection)
+        world.after_commit(connection, self.said)
+        if faults.fails_commit("after"):
+            world.note(None, "commit", "fails after its effect")
+            raise sqlite3.OperationalError("simulated: disk I/O error after the commit")
