@@ -105,11 +105,21 @@ class Api:
         status: str | None = None,
         type: str | None = None,
         queue: str | None = None,
+        correlation_id: str | None = None,
         cursor: str | None = None,
         count_max: int = limits.PAGE_ITEMS_DEFAULT,
     ) -> Page:
         """Jobs that match, newest first."""
-        call = calls.get("read_model", "/jobs", status=status, type=type, queue=queue, cursor=cursor, limit=count_max)
+        call = calls.get(
+            "read_model",
+            "/jobs",
+            status=status,
+            type=type,
+            queue=queue,
+            correlationId=correlation_id,
+            cursor=cursor,
+            limit=count_max,
+        )
         return calls.page(call, self._value(call))
 
     def recent(self, *, count_max: int | None = None) -> list[JsonObject]:
@@ -205,6 +215,6 @@ class Api:
         """As named, or as the gateway's index says; asked once."""
         if self._read_model is None:
             call = calls.get("gateway", "/")
-            index = calls.understood(call, self._send(call, self._gateway_url()))
-            self._read_model = transport.read_model_link(calls.read_model_of(index), self.address)
+            reply = self._send(call, self._gateway_url())
+            self._read_model = transport.read_model_link(calls.read_model_of(reply), self.address)
         return self._read_model

@@ -75,10 +75,20 @@ class AsyncApi:
         status: str | None = None,
         type: str | None = None,
         queue: str | None = None,
+        correlation_id: str | None = None,
         cursor: str | None = None,
         count_max: int = limits.PAGE_ITEMS_DEFAULT,
     ) -> Page:
-        call = calls.get("read_model", "/jobs", status=status, type=type, queue=queue, cursor=cursor, limit=count_max)
+        call = calls.get(
+            "read_model",
+            "/jobs",
+            status=status,
+            type=type,
+            queue=queue,
+            correlationId=correlation_id,
+            cursor=cursor,
+            limit=count_max,
+        )
         return calls.page(call, await self._value(call))
 
     async def recent(self, *, count_max: int | None = None) -> list[JsonObject]:
@@ -156,6 +166,6 @@ class AsyncApi:
     async def _read_model_url(self) -> str:
         if self._read_model is None:
             call = calls.get("gateway", "/")
-            index = calls.understood(call, await self._send(call, self._gateway_url()))
-            self._read_model = transport.read_model_link(calls.read_model_of(index), self.address)
+            reply = await self._send(call, self._gateway_url())
+            self._read_model = transport.read_model_link(calls.read_model_of(reply), self.address)
         return self._read_model

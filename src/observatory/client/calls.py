@@ -89,20 +89,27 @@ def encoded(document: Any) -> bytes:
 
 def portions(requests: Sequence[JsonObject]) -> Iterator[list[JsonObject]]:
     """
-    *requests* in order, in lists that one batch submit takes: by number and by bytes.
+    *requests* in order, in lists that one batch submit takes: by number, by bytes and by JSON elements.
 
-    A single request beyond the byte limit is a portion of its own; the gateway refuses it.
+    A single request beyond a limit is a portion of its own; the gateway refuses it.
     """
     portion: list[JsonObject] = []
-    portion_bytes = 2
+    bytes_sum = elements_sum = 2
     for request in requests:
-        request_bytes = len(encoded(request)) + 1
-        is_full = len(portion) == limits.BATCH_JOBS_MAX or portion_bytes + request_bytes > limits.BODY_BYTES_MAX
+        text = encoded(request)
+        # Every element follows a comma or an opening bracket; those inside strings make the bound safe, not wrong.
+        elements = text.count(b",") + text.count(b"{") + text.count(b"[") + 1
+        is_full = (
+            len(portion) == limits.BATCH_JOBS_MAX
+            or bytes_sum + len(text) + 1 > limits.BATCH_BODY_BYTES_MAX
+            or elements_sum + elements > limits.JSON_ELEMENTS_MAX
+        )
         if portion and is_full:
             yield portion
-            portion, portion_bytes = [], 2
+            portion, bytes_sum, elements_sum = [], 2, 2
         portion.append(request)
-        portion_bytes += request_bytes
+        bytes_sum += len(text) + 1
+        elements_sum += elements
     if portion:
         yield portion
 
@@ -197,8 +204,12 @@ def batch_items(call: Call, value: Any, count: int) -> list[JsonObject]:
     return items
 
 
-def read_model_of(index: Any) -> str | None:
-    """The read model's URL in the gateway's index (`GET /`); None when it does not say."""
+def read_model_of(reply: Reply) -> str | None:
+    """The read model in the gateway's index, `{"links": {"readModel": URL}}`; None when it does not say."""
+    try:
+        index = json.loads(reply.body) if reply.status == 200 else None
+    except ValueError:
+        return None
     links = cast("JsonObject", index).get("links") if isinstance(index, dict) else None
     if not isinstance(links, dict):
         return None

@@ -235,6 +235,26 @@ TYPES_CACHE_S = 2.0
 RETRY_AFTER_S = 2
 """What a client is told to wait when a store did not answer."""
 
+# --- audit ------------------------------------------------------------------------------------
+
+AUDIT_VIOLATIONS_MAX = 1_000
+"""Violations spelled out by one audit; the others are counted."""
+
+AUDIT_JOBS_NAMED_MAX = 10
+"""Jobs named beside a sum that does not add up."""
+
+AUDIT_DOCUMENTS_MAX = 100_000
+"""Open jobs whose fold an audit holds in memory, about a kilobyte each."""
+
+AUDIT_IDS_PER_ROUND = 500_000
+"""Event ids compared at once: a set of this many takes about 40 MB."""
+
+AUDIT_SAY_S = 0.5
+"""How often an audit says how far it is."""
+
+AUDIT_AGAIN_MAX = 2
+"""How often an audit begins again because an owner took the data meanwhile."""
+
 assert HEARTBEAT_S * 3 <= LEASE_S
 assert STOP_EARLY_S < LEASE_S - HEARTBEAT_S
 assert PAYLOAD_BYTES_MAX < BODY_BYTES_MAX

@@ -55,7 +55,9 @@ def check_access(settings: EdgeSettings, access: Access, authorization: str | No
     if access is Access.OPEN or (access is Access.READ and not settings.reads_need_token):
         return
     if settings.token is None:
-        raise HttpRefused(403, "no_token_configured", "this service was started without a token, so it allows no such call")
+        raise HttpRefused(
+            403, "no_token_configured", "this service was started without a token, so it allows no such call"
+        )
     scheme, _, given = (authorization or "").partition(" ")
     # The comparison takes the same time wherever the two differ.
     is_right = hmac.compare_digest(given.strip().encode("utf-8", "replace"), settings.token.encode())

@@ -6,7 +6,7 @@ parts for hosts and origins answer in another form than problems and let an unli
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import structlog
@@ -40,7 +40,10 @@ _ALWAYS: Final = (
 )
 _PREFLIGHT_ANSWER: Final = (
     (b"access-control-allow-methods", b"GET, POST, PUT, DELETE"),
-    (b"access-control-allow-headers", b"authorization, content-type, idempotency-key, last-event-id, traceparent, x-correlation-id"),
+    (
+        b"access-control-allow-headers",
+        b"authorization, content-type, idempotency-key, last-event-id, traceparent, x-correlation-id",
+    ),
     (b"access-control-max-age", b"600"),
 )
 _EXPOSED: Final = b"location, retry-after, idempotency-replayed, x-correlation-id"
@@ -60,7 +63,7 @@ class Door:
         self._clock = clock
         self._ids = ids
         self._hosts = frozenset(name.lower() for name in (*LOOPBACK_NAMES, *settings.allowed_hosts))
-        self._origins = frozenset(origin.lower().rstrip("/") for origin in settings.allowed_origins)
+        self._origins = frozenset(_spellings(settings.allowed_origins))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -108,9 +111,13 @@ class Door:
         given = head.get(b"x-correlation-id")
         head.correlation_id = given.lower() if given is not None and _UUID.fullmatch(given) else self._ids.new_id()
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > limits.TARGET_BYTES_MAX:
-            raise HttpRefused(414, "target_too_long", f"path and query exceed {limits.TARGET_BYTES_MAX} bytes", headers=CLOSE)
+            raise HttpRefused(
+                414, "target_too_long", f"path and query exceed {limits.TARGET_BYTES_MAX} bytes", headers=CLOSE
+            )
         if head.bytes > limits.HEADERS_BYTES_MAX:
-            raise HttpRefused(431, "headers_too_large", f"the headers exceed {limits.HEADERS_BYTES_MAX} bytes", headers=CLOSE)
+            raise HttpRefused(
+                431, "headers_too_large", f"the headers exceed {limits.HEADERS_BYTES_MAX} bytes", headers=CLOSE
+            )
         host = self._allowed_host(head)
         self._check_origin(scope, head, host)
         if given is not None and not _UUID.fullmatch(given):
@@ -127,7 +134,9 @@ class Door:
         if given is None or match is None:
             raise HttpRefused(400, "bad_host", "one well-formed Host header is needed", headers=CLOSE)
         if match[1].lower() not in self._hosts:
-            raise HttpRefused(421, "host_not_allowed", "this service does not answer under this host name", headers=CLOSE)
+            raise HttpRefused(
+                421, "host_not_allowed", "this service does not answer under this host name", headers=CLOSE
+            )
         return given.lower()
 
     def _check_origin(self, scope: Scope, head: Head, host: str) -> None:
@@ -150,6 +159,17 @@ class Door:
             (b"access-control-expose-headers", _EXPOSED),
             (b"vary", b"Origin"),
         ]
+
+
+def _spellings(origins: Iterable[str]) -> Iterator[str]:
+    """*origins* as browsers write them; one on this machine under every loopback name, as its pages open under any."""
+    for origin in (given.lower().rstrip("/") for given in origins):
+        scheme, _, host = origin.partition("://")
+        match = _HOST.fullmatch(host)
+        if match is not None and match[1] in LOOPBACK_NAMES:
+            yield from (f"{scheme}://{name}{match[2] or ''}" for name in LOOPBACK_NAMES)
+        else:
+            yield origin
 
 
 def _is_preflight(scope: Scope, head: Head) -> bool:

@@ -23,9 +23,10 @@ from observatory.core.errors import BadQuery, Unavailable
 from observatory.core.job import JsonObject
 from observatory.core.sources import Clock, Ids
 from observatory.edge.access import Access, RouteRule, check_access
-from observatory.edge.asgi import AsgiApp, head_of
+from observatory.edge.asgi import AsgiApp, Head, Receive, head_of
 from observatory.edge.door import Door
 from observatory.edge.health import Check, Readiness, readiness_of
+from observatory.edge.links import links_of
 from observatory.edge.metrics import HttpMetrics
 from observatory.edge.openapi import completed
 from observatory.edge.pages import Asset, load_assets, page_policy
@@ -42,6 +43,7 @@ _PAGE_RULE: Final = {RULE: RouteRule(access=Access.OPEN, answers={200: None})}
 _DOCS: Final = ("docs.html", "docs.js", "docs.css")
 
 BeforeMetrics = Callable[[], Awaitable[None]]
+
 
 class ServiceApp:
     """
@@ -84,8 +86,9 @@ def create_service_app(
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         rule = rule_of(handler)
-        check_method(connection.scope["method"], rule)
-        check_access(edge, rule.access, head_of(connection.scope).get(b"authorization"))
+        scope: Any = connection.scope
+        check_method(scope["method"], rule)
+        check_access(edge, rule.access, head_in(connection).get(b"authorization"))
         check_query(connection, handler)
 
     @functools.cache
@@ -107,10 +110,24 @@ def create_service_app(
     return ServiceApp(litestar, door, openapi)
 
 
+# The framework spells the types of ASGI more narrowly than we do; the objects are the same.
+
+
 def _as_asgi(litestar: Litestar) -> AsgiApp:
-    """The framework spells the types of ASGI more narrowly than we do; the calls are the same."""
     app: Any = litestar
     return app
+
+
+def head_in(connection: ASGIConnection[Any, Any, Any, Any]) -> Head:
+    """The head of the request that *connection* stands for."""
+    scope: Any = connection.scope
+    return head_of(scope)
+
+
+def receive_of(request: Request[Any, Any, Any]) -> Receive:
+    """What gives the body of *request*."""
+    receive: Any = request.receive
+    return receive
 
 
 # --- rules --------------------------------------------------------------------------------------
@@ -168,7 +185,7 @@ def query_names(handler: BaseRouteHandler) -> set[str]:
     for name, field in handler.parsed_fn_signature.parameters.items():
         if name in in_path or name in _NOT_QUERY:
             continue
-        names.add(getattr(field.kwarg_definition, "query", None) or name)
+        names.add(getattr(field.kwarg_definition, "name", None) or name)
     return names
 
 
@@ -182,7 +199,7 @@ _NOT_QUERY: Final = frozenset({"request", "scope", "headers", "state", "data", "
 def to_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The answer to any error of a route."""
     known = _translated(error)
-    head = head_of(request.scope)
+    head = head_in(request)
     problem = problem_of(known, correlation_id=head.correlation_id)
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("request failed", correlation_id=head.correlation_id, exc_info=error)
@@ -266,6 +283,25 @@ def _documents(openapi: Callable[[], JsonObject]) -> list[ControllerRouterHandle
     ]
 
 
+def index_route(edge: EdgeSettings) -> ControllerRouterHandler:
+    """`GET /` of a service that is no page: what it is, and where the others are."""
+
+    @get("/", opt=_PAGE_RULE, operation_id="index", tags=["service"])
+    async def index(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        """What this service is, and the addresses of the others (`links`)."""
+        links = links_in(request, edge) | {"docs": "/docs", "openapi": "/openapi.json"}
+        return {"service": edge.service, "version": edge.version, "links": links}
+
+    return index
+
+
+def links_in(request: Request[Any, Any, Any], edge: EdgeSettings) -> dict[str, str]:
+    """The addresses of all services, as seen by the caller."""
+    host = head_in(request).get(b"host")
+    assert host is not None, "the door lets nobody in without"
+    return links_of(edge, scheme=request.url.scheme, host=host)
+
+
 def page_route(path: str, asset: Asset, *, policy: str | None = None) -> ControllerRouterHandler:
     """
     A route for one file of a page; a browser that has it is told so (304).
@@ -279,7 +315,7 @@ def page_route(path: str, asset: Asset, *, policy: str | None = None) -> Control
 
     @get(path, opt=_PAGE_RULE, include_in_schema=False)
     async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
-        is_known = head_of(request.scope).get(b"if-none-match") == asset.etag
+        is_known = head_in(request).get(b"if-none-match") == asset.etag
         if is_known:
             return Response(b"", status_code=304, media_type=asset.media_type, headers=headers)
         return Response(asset.body, media_type=asset.media_type, headers=headers)

@@ -30,7 +30,12 @@ class HttpMetrics:
             buckets=_BUCKETS_S,
             registry=registry,
         )
-        build = Gauge("odd_build_info", "Always 1; its labels name the build.", ("version", "commit", "service"), registry=registry)
+        build = Gauge(
+            "odd_build_info",
+            "Always 1; its labels name the build.",
+            ("version", "commit", "service"),
+            registry=registry,
+        )
         build.labels(settings.version, settings.commit, settings.service).set(1)
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 

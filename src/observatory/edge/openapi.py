@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from observatory.contracts.catalog import schema, schema_id, schemas_by_id
 from observatory.contracts.wire import PROBLEM_MEDIA_TYPE
@@ -17,7 +17,10 @@ _EVERYWHERE: Final = (400, 403, 404, 405, 421, 500)
 
 _NOT_IN_OPENAPI: Final = frozenset({"$schema", "$id", "$defs"})
 _HEADERS: Final = {
-    "X-Correlation-Id": ("Names this call in logs and events; drawn when absent.", {"type": "string", "format": "uuid"}),
+    "X-Correlation-Id": (
+        "Names this call in logs and events; drawn when absent.",
+        {"type": "string", "format": "uuid"},
+    ),
     "Idempotency-Key": (
         "The same key with the same body gives the first job again instead of a second one.",
         {"type": "string", "pattern": "^[A-Za-z0-9._:/-]{1,128}$"},
@@ -83,10 +86,8 @@ def _refusal(status: int) -> JsonObject:
 
 
 def _reference(name: str) -> JsonObject:
-    array, _, item = name.partition("[]")
-    del item
     if name.endswith("[]"):
-        return {"type": "array", "items": _reference(array)}
+        return {"type": "array", "items": _reference(name.removesuffix("[]"))}
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -111,9 +112,10 @@ def _components(names: set[str]) -> JsonObject:
 
 def _rewritten(node: Any, name: str) -> Any:
     if isinstance(node, list):
-        return [_rewritten(item, name) for item in node]
+        return [_rewritten(item, name) for item in cast("list[Any]", node)]
     if not isinstance(node, dict):
         return node
+    node = cast("JsonObject", node)
     changed = {key: _rewritten(value, name) for key, value in node.items()}
     target = changed.get("$ref")
     if isinstance(target, str):
@@ -129,10 +131,10 @@ def _rewritten(node: Any, name: str) -> Any:
 
 def _outside_references(node: Any) -> Iterator[str]:
     if isinstance(node, list):
-        for item in node:
+        for item in cast("list[Any]", node):
             yield from _outside_references(item)
     elif isinstance(node, dict):
-        for key, value in node.items():
+        for key, value in cast("JsonObject", node).items():
             if key in {"$ref", "x-items-schema"} and isinstance(value, str) and not value.startswith("#"):
                 yield value
             else:
@@ -148,5 +150,6 @@ def _name_of(urn: str) -> str:
 
 def _sorted(node: Any) -> Any:
     if isinstance(node, dict):
-        return {key: _sorted(node[key]) for key in sorted(node)}
-    return [_sorted(item) for item in node] if isinstance(node, list) else node
+        members = cast("JsonObject", node)
+        return {key: _sorted(members[key]) for key in sorted(members)}
+    return [_sorted(item) for item in cast("list[Any]", node)] if isinstance(node, list) else node

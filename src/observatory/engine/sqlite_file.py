@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from observatory.core import limits
 from observatory.core.errors import Unavailable
+from observatory.engine.sqlite_migrations import Migration, migrate
 
 T = TypeVar("T")
 Unit = Callable[[sqlite3.Connection], T]
@@ -53,7 +54,7 @@ class SqliteFile:
         self.path = path
         self._writer_executor = writer
         self._readers_executor = readers
-        self._connection = connect(path)
+        self._connection = self.open_connection()
         self._reader_local = threading.local()
         self._reader_connections: list[sqlite3.Connection] = []
         self._waiting: list[tuple[Unit[Any], asyncio.Future[Any]]] = []
@@ -86,6 +87,10 @@ class SqliteFile:
         """Run *query* on a reader's connection: it sees every commit that returned before the call."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers_executor, self._read, query)
+
+    def migrate(self, migrations: list[Migration]) -> Path | None:
+        """Bring the schema up to date before the services start; see `sqlite_migrations.migrate`."""
+        return migrate(self._connection, migrations, path=self.path)
 
     def write_now(self, unit: Unit[T]) -> T:
         """Run *unit* in a transaction of its own, in this thread. Only before the services start."""
@@ -177,6 +182,10 @@ class SqliteFile:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
+    def open_connection(self, *, is_reader: bool = False) -> sqlite3.Connection:
+        """A connection of its own. A seam: `SqliteReader` opens the file without the right to change it."""
+        return connect(self.path, is_reader=is_reader)
+
     def commit(self, connection: sqlite3.Connection) -> None:
         """Make the transaction durable. A seam: the simulator fails it before or after its effect."""
         connection.execute("COMMIT")
@@ -188,7 +197,7 @@ class SqliteFile:
             raise sqlite3.ProgrammingError("the file is closed")
         connection = getattr(self._reader_local, "connection", None)
         if connection is None:
-            connection = connect(self.path, is_reader=True)
+            connection = self.open_connection(is_reader=True)
             self._reader_local.connection = connection
             self._reader_connections.append(connection)
         return query(connection)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from observatory.core import limits
+from observatory.core.errors import BusUnavailable
 from observatory.core.event import Event
 from observatory.event_bus.port import Delivery, EventBus, Subscription
 
@@ -55,7 +56,7 @@ class Consumer:
             self._subscription = await self._bus.subscribe(self.name)
             await self._target.load()
             return await self._catch_up(None)
-        delivery = self._delivery or await self._subscription.receive(timeout_s=0)
+        delivery = self._delivery or await self._receive(self._subscription, timeout_s=0)
         self._delivery = None
         if delivery is None:
             return await self._catch_up(None)
@@ -70,7 +71,14 @@ class Consumer:
     async def wait(self) -> None:
         """Return when something was delivered, or when it is time to look into the log all the same."""
         if self._subscription is not None and self._delivery is None:
-            self._delivery = await self._subscription.receive(timeout_s=limits.POLL_S)
+            self._delivery = await self._receive(self._subscription, timeout_s=limits.POLL_S)
+
+    async def _receive(self, subscription: Subscription, *, timeout_s: float) -> Delivery | None:
+        try:
+            return await subscription.receive(timeout_s=timeout_s)
+        except BusUnavailable:
+            self._subscription = None  # a connection that is gone does not come back: the next run subscribes anew
+            raise
 
     async def _catch_up(self, until: int | None) -> int:
         applied = 0

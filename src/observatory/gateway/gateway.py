@@ -62,9 +62,7 @@ class Gateway:
         """
         return await self._submit_one(await self._prepared(checked_body(body, now=self._clock.now()), context))
 
-    async def submit_batch(
-        self, documents: Sequence[Any], context: CallContext
-    ) -> list[Submitted | ObservatoryError]:
+    async def submit_batch(self, documents: Sequence[Any], context: CallContext) -> list[Submitted | ObservatoryError]:
         """
         Accept each of *documents* by itself; answers come in their order.
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, asgi, get, post
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 from prometheus_client import CollectorRegistry
 
@@ -19,7 +20,7 @@ from observatory.edge.access import Access, RouteRule
 from observatory.edge.asgi import Head, RawHeaders, Receive, Scope, Send, answer, head_of
 from observatory.edge.body import JSON_MEDIA_TYPE, NDJSON_MEDIA_TYPE, media_type_of, read_body
 from observatory.edge.health import Check
-from observatory.edge.http import RULE, ServiceApp, create_service_app
+from observatory.edge.http import RULE, ServiceApp, create_service_app, head_in, index_route, receive_of
 from observatory.edge.problem import problem_of
 from observatory.edge.settings import EdgeSettings
 from observatory.gateway.batch import documents_of_array, documents_of_lines
@@ -28,7 +29,7 @@ from observatory.gateway.metrics import GatewayMetrics
 from observatory.gateway.submit import CallContext
 from observatory.job_store.port import Submitted
 
-_KEY: Final = re.compile("[A-Za-z0-9._:/-]{1,%d}" % limits.IDEMPOTENCY_KEY_CHARS_MAX)
+_KEY: Final = re.compile(rf"[A-Za-z0-9._:/-]{{1,{limits.IDEMPOTENCY_KEY_CHARS_MAX}}}")
 _TRACEPARENT: Final = re.compile("[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _TRACED: Final = ("Idempotency-Key", "traceparent")
 
@@ -73,7 +74,12 @@ def create_gateway_app(
         edge=edge,
         title="Task Observatory: gateway",
         description="Accepts jobs and carries out what callers want done with them. Questions go to the read model.",
-        routes=[submit_route(gateway, metrics), batch_route(gateway, metrics), *job_routes(gateway, metrics)],
+        routes=[
+            index_route(edge),
+            submit_route(gateway, metrics),
+            batch_route(gateway, metrics),
+            *job_routes(gateway, metrics),
+        ],
         registry=registry,
         checks=checks,
         clock=clock,
@@ -107,11 +113,11 @@ def batch_route(gateway: Gateway, metrics: GatewayMetrics) -> ControllerRouterHa
     @post("/jobs/batch", opt={RULE: _BATCH}, status_code=200, operation_id="submitBatch", tags=["jobs"])
     async def submit_batch(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Accept up to a thousand jobs, each by itself; answers come in the order of the request."""
-        head = head_of(request.scope)
+        head = head_in(request)
         if head.get(b"idempotency-key") is not None:
             raise Refused("a batch takes no Idempotency-Key; give each job its idempotencyKey", code="key_on_batch")
         media_type = media_type_of(head, (JSON_MEDIA_TYPE, NDJSON_MEDIA_TYPE))
-        body = await read_body(head, request.receive, bytes_max=limits.BATCH_BODY_BYTES_MAX)
+        body = await read_body(head, receive_of(request), bytes_max=limits.BATCH_BODY_BYTES_MAX)
         documents = documents_of_lines(body) if media_type == NDJSON_MEDIA_TYPE else documents_of_array(body)
         answers = await gateway.submit_batch(documents, context_of(head))
         metrics.count(answers)
@@ -125,20 +131,20 @@ def job_routes(gateway: Gateway, metrics: GatewayMetrics) -> list[ControllerRout
     """The routes of one job."""
 
     @get("/jobs/{job_id:uuid}", opt={RULE: _READ}, operation_id="jobAtGateway", tags=["jobs"])
-    async def job_by_id(job_id: UUID) -> Response[bytes]:
+    async def job_by_id(job_id: FromPath[UUID]) -> Response[bytes]:
         """The job as it is now; `Location` of a submit leads here."""
         return _json(await gateway.job(str(job_id)))
 
     @post("/jobs/{job_id:uuid}/cancel", opt={RULE: _CANCEL}, operation_id="cancelJob", tags=["jobs"])
-    async def cancel(job_id: UUID) -> Response[bytes]:
+    async def cancel(job_id: FromPath[UUID]) -> Response[bytes]:
         """Cancel a waiting job (200), or ask the running attempt to stop (202)."""
         cancelled = await gateway.cancel(str(job_id))
         return _json(cancelled.job, status=200 if cancelled.is_done else 202)
 
     @post("/jobs/{job_id:uuid}/retry", opt={RULE: _RETRY}, operation_id="retryJob", tags=["jobs"])
-    async def retry(request: Request[Any, Any, Any], job_id: UUID) -> Response[bytes]:
+    async def retry(request: Request[Any, Any, Any], job_id: FromPath[UUID]) -> Response[bytes]:
         """Accept a new job that does again what this final one did."""
-        submitted = await gateway.retry(str(job_id), context_of(head_of(request.scope)))
+        submitted = await gateway.retry(str(job_id), context_of(head_in(request)))
         metrics.count([submitted])
         status, headers = _accepted(submitted)
         return _json(submitted.job, status=status, headers=headers)

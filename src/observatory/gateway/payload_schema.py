@@ -53,10 +53,8 @@ def _expected(schema: JsonObject, way: list[str | int]) -> Any:
     """What *schema* says at the end of *way*; None when the way leads through a reference."""
     node: Any = schema
     for step in way:
-        if isinstance(node, dict) and step in node:
+        try:
             node = node[step]
-        elif isinstance(node, list) and isinstance(step, int) and step < len(node):
-            node = node[step]
-        else:
+        except (KeyError, IndexError, TypeError):
             return None
     return node

@@ -138,7 +138,7 @@ def _one_key(in_body: str | None, in_header: str | None) -> str | None:
 
 def repeated_job(job: Job, context: CallContext, *, ids: Ids) -> NewJob:
     """A new job that does again what the final *job* did, under the same correlation id."""
-    said = {"retryOf": job.id, "type": job.type, "payload": job.payload}
+    said: JsonObject = {"retryOf": job.id, "type": job.type, "payload": job.payload}
     return NewJob(
         id=ids.new_id(),
         event_id=ids.new_id(),

@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
+import msgspec
+
 from observatory.client.data_folder import Running, read_running
 from observatory.client.errors import NotReachable
-from observatory.core import strict_json
 from observatory.core.errors import DataFolderInUse
-from observatory.core.job import NewJob
 from observatory.engine.sqlite_file import SqliteFile
+from observatory.gateway.submit import CallContext
 from observatory.runtime.build_info import build_info
 from observatory.runtime.data_folder import DataFolder
 from observatory.runtime.http_server import HttpServer, bind, url_of
@@ -18,7 +20,7 @@ from observatory.runtime.settings import Settings
 from observatory.runtime.sources import SystemClock, SystemIds, SystemRandomness
 from observatory.runtime.step import Step
 from observatory.runtime.supervisor import Supervisor
-from observatory.runtime.wiring import Services, Sources, Urls, open_file, wire
+from observatory.runtime.wiring import Services, Sources, Urls, Wiring, open_file
 
 Say = Callable[[Step], None]
 
@@ -49,7 +51,6 @@ async def run_embedded(settings: Settings, *, say: Say, stop: asyncio.Event) -> 
             say(Step("", f"ready in {clock.monotonic() - began_s:.1f} s", kind="note"))
             await _submit_first_job(services, running, say)
             await stop.wait()
-            say(Step("", "stopping; running jobs are given back at no cost", kind="note"))
     finally:
         folder.close()
 
@@ -67,10 +68,13 @@ async def _running(settings: Settings, folder: DataFolder, say: Say) -> AsyncGen
         web = bind(settings.host, settings.web_port, purpose="dashboard", setting="ODD_WEB_PORT")
         stack.callback(web.close)
         urls = Urls(gateway=url_of(gateway), read_model=url_of(read_model), web=url_of(web))
-        services = wire(settings, file=file, sources=sources, urls=urls, token=folder.token())
+        supervisor = Supervisor(clock=sources.clock, randomness=sources.randomness)
+        services = Wiring(
+            settings, file=file, sources=sources, supervisor=supervisor, urls=urls, token=folder.token()
+        ).services()
         await services.worker.store.end_leases_of_others([])
         await services.worker.announce()
-        await _start_loops(services, sources, stack)
+        _start_loops(services, supervisor, stack)
         say(Step("processor", f"{settings.slots} slots", f"{len(services.worker.handlers)} job types"))
         for name, app, listener, url in (
             ("gateway", services.gateway_app, gateway, urls.gateway),
@@ -97,7 +101,7 @@ async def _open_data(folder: DataFolder, say: Say, stack: contextlib.AsyncExitSt
     return file
 
 
-async def _start_loops(services: Services, sources: Sources, supervisor: Supervisor, stack: contextlib.AsyncExitStack) -> None:
+def _start_loops(services: Services, supervisor: Supervisor, stack: contextlib.AsyncExitStack) -> None:
     """Loops end last: what drains and what is still asked over HTTP needs them."""
     loops_stop = asyncio.Event()
     running = asyncio.create_task(supervisor.run(services.loops, loops_stop), name="supervisor")
@@ -107,7 +111,6 @@ async def _start_loops(services: Services, sources: Sources, supervisor: Supervi
         await running
         await services.metrics.close()
 
-    await services.runner.start()
     stack.push_async_callback(services.runner.stop)
     stack.push_async_callback(end_loops)
     stack.push_async_callback(services.worker.drain)
@@ -153,9 +156,11 @@ async def _say_where_it_runs(data_dir: Path, say: Say) -> bool:
 
 async def _submit_first_job(services: Services, running: Running, say: Say) -> None:
     """Something to see at once: the checksum of the README."""
-    job = await services.submit_first(_readme(), key=f"first:{running.instance_id}")
-    say(Step("", f"first job  {job.id}  ({job.type})", kind="note"))
-    say(Step("", f"curl -s {running.read_model}/jobs/{job.id}", kind="note"))
+    request = {"type": "checksum", "payload": {"path": str(_readme())}, "metadata": {"first": True}}
+    context = CallContext(correlation_id=running.instance_id, idempotency_key=f"first:{running.instance_id}")
+    submitted = await services.gateway.submit(msgspec.json.encode(request), context)
+    say(Step("", f"first job {submitted.job.id}  (checksum of {_readme().name})", kind="note"))
+    say(Step("", f"see it:   curl -s {running.read_model}/jobs/{submitted.job.id}", kind="note"))
 
 
 def _readme() -> Path:

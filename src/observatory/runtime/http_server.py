@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 
 from observatory.core.errors import PortTaken
+from observatory.runtime.http_protocol import GuardedProtocol
 
 BACKLOG = 1_024
 KEEP_ALIVE_S = 75
@@ -79,7 +80,7 @@ class HttpServer:
         self._server = _QuietServer(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=GuardedProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,

@@ -17,6 +17,10 @@ _log = structlog.get_logger("observatory.supervisor")
 FAILURE_BACKOFF = RetryPolicy(base_s=0.2, factor=2.0, cap_s=limits.LOOP_BACKOFF_S_MAX)
 
 
+FAILURES_MAX = 3
+"""Failures in a row from which on a loop counts as not working."""
+
+
 class Loop(Protocol):
     """Everything that runs in the background."""
 
@@ -55,6 +59,19 @@ class Supervisor:
         self._clock = clock
         self._randomness = randomness
         self.states: dict[str, LoopState] = {}
+
+    async def check(self) -> None:
+        """
+        Return when every loop works.
+
+        Raises:
+            Unavailable: Names the loops that failed `FAILURES_MAX` times in a row or more.
+        """
+        failing = [state.name for state in self.states.values() if state.failures >= FAILURES_MAX]
+        if failing:
+            raise Unavailable(
+                f"failing: {', '.join(failing)}",
+            )
 
     async def run(self, loops: Sequence[Loop], stop: asyncio.Event) -> None:
         """Run *loops* side by side; returns when every one has ended."""

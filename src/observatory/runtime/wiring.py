@@ -1,9 +1,8 @@
 """The composition root: the only module that names drivers. `up` and, later, `serve` are wired here alike."""
 
-import asyncio
 import os
-import socket as network
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,17 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from observatory.audit.auditor import Say
 from observatory.audit.report import AuditReport
-from observatory.core import limits
+from observatory.contracts import ui_registry
+from observatory.core.errors import BadSettings
 from observatory.core.event import Producer
+from observatory.core.handler import Handler
 from observatory.core.sources import Clock, Ids, Randomness
 from observatory.edge.health import Check
 from observatory.edge.settings import EdgeSettings
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.engine.sqlite_migrations import load_migrations
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.gateway.gateway import Gateway
@@ -28,19 +30,22 @@ from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJob
 from observatory.maintenance.due_jobs import DueJobs
 from observatory.maintenance.relay import Relay
 from observatory.maintenance.rescuer import Rescuer
-from observatory.metrics_engine.engine import MetricsEngine
+from observatory.metrics_engine.engine import STATS_VIEW, MetricsEngine
+from observatory.processor.app_spec import BUILTIN_APP, load_handlers
 from observatory.processor.runner import Runner
 from observatory.processor.worker import Worker
 from observatory.read_model.http import create_read_model_app
-from observatory.read_model.queries import ReadModel
-from observatory.runtime.auditing import audit_folder
+from observatory.read_model.read_model import ReadModel
+from observatory.runtime.auditing import Drivers, audit_folder
 from observatory.runtime.build_info import build_info
 from observatory.runtime.data_folder import usable
-from observatory.runtime.handlers import load_handlers
 from observatory.runtime.settings import Settings
-from observatory.runtime.supervisor import Loop
+from observatory.runtime.supervisor import Loop, Supervisor
 from observatory.view_store.sqlite import SqliteViewStore
 from observatory.web_server.http import create_web_app
+
+READERS = 2
+"""Threads that read beside the writer: as many as a small machine has cores."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class Urls:
 class Services:
     """Everything of one embedded process, wired and not yet running."""
 
+    gateway: Gateway
     worker: Worker
     runner: Runner
     metrics: MetricsEngine
@@ -78,7 +84,7 @@ class Services:
 
 def open_file(path: Path) -> tuple[SqliteFile, Path | None]:
     """
-    Open and migrate the database; also returns the copy made before an older file was changed.
+    Open and migrate the database; also gives the copy that was made before an older file was changed.
 
     Raises:
         DataTooNew: Written by a later release.
@@ -89,56 +95,173 @@ def open_file(path: Path) -> tuple[SqliteFile, Path | None]:
         readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
         file = SqliteFile(path, writer=writer, readers=readers)
         try:
-            copy = file.migrate(load_migrations(MIGRATIONS))
+            return file, file.migrate(load_migrations(MIGRATIONS))
         except BaseException:
             file.abandon()
             raise
-        return file, copy
 
 
-READERS = 2
-"""Threads that read beside the writer: as many as a small machine has cores."""
+def handlers_of(app: str | None) -> Mapping[str, Handler]:
+    """
+    The built-in types and those of the application that *app* names.
+
+    Raises:
+        BadSettings: The application cannot be found, or redefines a built-in type.
+    """
+    built_in = load_handlers(BUILTIN_APP)
+    own: Mapping[str, Handler] = load_handlers(app) if app else {}
+    twice = sorted(set(built_in) & set(own))
+    if twice:
+        raise BadSettings(f"{app} defines {', '.join(twice)}, which are built in", "give these types another name")
+    return {**built_in, **own}
 
 
-def wire(settings: Settings, *, file: SqliteFile, sources: Sources, urls: Urls, token: str) -> Services:
-    """Build every service of the embedded profile over one file and one bus."""
-    build = build_info()
-    bus, log, views = InProcessBus(), SqliteEventLog(file), SqliteViewStore(file)
-    queries = SqliteJobQueries(file)
-
-    def store_of(service: str) -> SqliteJobStore:
-        producer = Producer(service=service, instance_id=sources.instance_id, version=build.version)
-        return SqliteJobStore(file, producer=producer, clock=sources.clock, ids=sources.ids)
-
-    handlers = load_handlers(settings.app)
-    runner = Runner(slots=settings.slots, clock=sources.clock, app_spec=settings.app)
-    worker = Worker(
-        store=store_of("processor"),
-        bus=bus,
-        runner=runner,
-        handlers=handlers,
-        info=_worker_info(settings, sources, build.version),
-        clock=sources.clock,
-        randomness=sources.randomness,
-    )
-    maintenance = store_of("maintenance")
-    metrics = MetricsEngine(bus=bus, log=log, views=views, ids=sources.ids)
-    loops: list[Loop] = [
-        *worker.loops,
-        Relay(outbox=SqliteOutbox(file), bus=bus),
-        DueJobs(store=maintenance, bus=bus),
-        Rescuer(store=maintenance, bus=bus, clock=sources.clock, randomness=sources.randomness),
-        metrics,
-    ]
-    return Services(worker, runner, metrics, loops, None, None, None)
+def audit(data_dir: Path, *, say: Say | None = None) -> AuditReport:
+    """Compare what was accepted in *data_dir* with what exists; see `auditing.audit_folder`. Only reads."""
+    drivers = Drivers(queries=SqliteJobQueries, log=SqliteEventLog, views=SqliteViewStore, migrations=MIGRATIONS)
+    return audit_folder(data_dir, drivers=drivers, say=say)
 
 
-def _worker_info(settings: Settings, sources: Sources, version: str) -> WorkerInfo:
-    return WorkerInfo(
-        instance_id=sources.instance_id,
-        host=network.gethostname(),
-        pid=os.getpid(),
-        version=version,
-        started_at=sources.clock.now(),
-        slots=settings.slots,
-    )
+class Wiring:
+    """
+    Builds the services of one process over one file and one bus.
+
+    Args:
+        token: Bearer token that allows writes.
+    """
+
+    def __init__(
+        self, settings: Settings, *, file: SqliteFile, sources: Sources, supervisor: Supervisor, urls: Urls, token: str
+    ) -> None:
+        self._settings = settings
+        self._file = file
+        self._sources = sources
+        self._supervisor = supervisor
+        self._urls = urls
+        self._token = token
+        self._version = build_info().version
+        self._bus = InProcessBus()
+        self._log = SqliteEventLog(file)
+        self._views = SqliteViewStore(file)
+        self._queries = SqliteJobQueries(file)
+
+    def services(self) -> Services:
+        """All of them, of the embedded profile."""
+        gateway = Gateway(
+            self._store("gateway"), self._queries, self._bus, clock=self._sources.clock, ids=self._sources.ids
+        )
+        runner = Runner(slots=self._settings.slots, clock=self._sources.clock, app_spec=self._settings.app)
+        worker = self._worker(runner)
+        metrics = MetricsEngine(bus=self._bus, log=self._log, views=self._views, ids=self._sources.ids)
+        return Services(
+            gateway=gateway,
+            worker=worker,
+            runner=runner,
+            metrics=metrics,
+            loops=[*worker.loops, *self._maintenance(), metrics],
+            gateway_app=self._gateway_app(gateway),
+            read_model_app=self._read_model_app(),
+            web_app=self._web_app(),
+        )
+
+    def _store(self, service: str) -> SqliteJobStore:
+        """The store as one service uses it: its events name that service."""
+        producer = Producer(service=service, instance_id=self._sources.instance_id, version=self._version)
+        return SqliteJobStore(self._file, producer=producer, clock=self._sources.clock, ids=self._sources.ids)
+
+    def _worker(self, runner: Runner) -> Worker:
+        info = WorkerInfo(
+            instance_id=self._sources.instance_id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=self._version,
+            started_at=self._sources.clock.now(),
+            slots=self._settings.slots,
+        )
+        return Worker(
+            store=self._store("processor"),
+            bus=self._bus,
+            runner=runner,
+            handlers=handlers_of(self._settings.app),
+            info=info,
+            clock=self._sources.clock,
+            randomness=self._sources.randomness,
+        )
+
+    def _maintenance(self) -> list[Loop]:
+        store = self._store("maintenance")
+        return [
+            Relay(outbox=SqliteOutbox(self._file), bus=self._bus),
+            DueJobs(store=store, bus=self._bus),
+            Rescuer(store=store, bus=self._bus, clock=self._sources.clock, randomness=self._sources.randomness),
+        ]
+
+    # --- over HTTP ----------------------------------------------------------------------------
+
+    def _edge(self, service: str) -> EdgeSettings:
+        own = (self._settings.host,) if self._settings.host not in ("0.0.0.0", "::") else ()  # noqa: S104 — compared
+        return EdgeSettings(
+            service=service,
+            version=self._version,
+            commit=build_info().commit,
+            allowed_hosts=(*own, *self._settings.allowed_hosts),
+            allowed_origins=(self._urls.web, *self._settings.allowed_origins),
+            token=self._token,
+            reads_need_token=self._settings.reads_need_token,
+            gateway_port=_port(self._urls.gateway),
+            read_model_port=_port(self._urls.read_model),
+            web_port=_port(self._urls.web),
+        )
+
+    def _gateway_app(self, gateway: Gateway) -> Any:
+        return create_gateway_app(
+            gateway,
+            edge=self._edge("gateway"),
+            registry=CollectorRegistry(),
+            checks=[self._store_check()],
+            clock=self._sources.clock,
+            ids=self._sources.ids,
+        )
+
+    def _read_model_app(self) -> Any:
+        read_model = ReadModel(
+            self._queries,
+            self._log,
+            self._views,
+            clock=self._sources.clock,
+            source="sqlite",
+            uis=ui_registry(),
+        )
+        return create_read_model_app(
+            read_model,
+            edge=self._edge("read-model"),
+            registry=CollectorRegistry(),
+            checks=[
+                self._store_check(),
+                Check("event_log", self._log.head),
+                Check("view_store", lambda: self._views.load(STATS_VIEW)),
+                *self._loop_checks(),
+            ],
+            clock=self._sources.clock,
+            ids=self._sources.ids,
+        )
+
+    def _web_app(self) -> Any:
+        return create_web_app(
+            edge=self._edge("web"),
+            registry=CollectorRegistry(),
+            checks=[],
+            clock=self._sources.clock,
+            ids=self._sources.ids,
+        )
+
+    def _store_check(self) -> Check:
+        return Check("job_store", self._queries.types)
+
+    def _loop_checks(self) -> list[Check]:
+        """A loop that keeps failing makes the process not ready: it is up, but deaf."""
+        return [Check("loops", self._supervisor.check)]
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])

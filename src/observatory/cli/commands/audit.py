@@ -3,6 +3,8 @@
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from observatory.cli.exit_codes import ExitCode
 from observatory.cli.options import FOLDER, Folder
 from observatory.cli.output import Output, cell, of_process
@@ -22,7 +24,7 @@ def audit(*, folder: Folder = FOLDER) -> int:
     settings = load({"data_dir": folder.data_dir}, os.environ)
     from observatory.runtime.wiring import audit as run_audit
 
-    report = run_audit(settings)
+    report = run_audit(settings.data_dir)
     out = of_process()
     if folder.json:
         out.json(report)
@@ -34,7 +36,7 @@ def audit(*, folder: Folder = FOLDER) -> int:
 def _show(out: Output, report: "AuditReport") -> None:
     for violation in report.violations:
         out.line(f"{cell(violation.code)}  {cell(violation.job_id)}  {cell(violation.detail, bytes_max=1000)}")
-    checked = ", ".join(f"{cell(name)} {cell(count)}" for name, count in report.checked.items())
+    checked = ", ".join(f"{name} {count}" for name, count in msgspec.structs.asdict(report.checked).items())
     if report.violations:
         out.mark("fail", f"{len(report.violations)} faults", checked)
     else:

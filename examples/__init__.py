@@ -1,0 +1,1 @@
+"""Small real applications of jobs."""

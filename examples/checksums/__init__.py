@@ -1,0 +1,1 @@
+"""Checksums of every file of a folder, one job per file, written as `sha256sum` writes them."""

@@ -1,0 +1,262 @@
+"""
+The audit: one pass over the log in order of position, one over the rows, then a second look at every suspect.
+
+It runs beside a live system. What is compared is the state at the position that was the head when
+the audit began; a row that has gone on since is judged with the rest of its events.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from observatory.audit.counters import Counters
+from observatory.audit.event_ids import EventIds
+from observatory.audit.histories import Histories
+from observatory.audit.history import UNREADABLE, fingerprint, row_document
+from observatory.audit.judge import Judge
+from observatory.audit.report import AuditReport, Checked, Code, Findings, Ledger
+from observatory.core import limits
+from observatory.core.event import Event
+from observatory.core.job import Job
+from observatory.core.sources import Clock
+from observatory.event_log.port import EventLog
+from observatory.job_store.port import JobFilter, JobPage, JobQueries
+from observatory.view_store.port import ViewStore
+
+T = TypeVar("T")
+Say = Callable[[int, int], None]
+"""Told (done, total) about once a second."""
+
+
+class Auditor:
+    """
+    One audit.
+
+    Args:
+        log: Shared with the truth: a log that is filled later may rightly lag behind the rows.
+        view: Name of the saved counters.
+    """
+
+    def __init__(
+        self, *, queries: JobQueries, log: EventLog, views: ViewStore, view: str, clock: Clock, say: Say | None = None
+    ) -> None:
+        assert log.is_shared_with_truth, "only the truth's own log can be held against its rows"
+        self._queries = queries
+        self._log = log
+        self._views = views
+        self._view = view
+        self._clock = clock
+        self._say = say
+        self._said_s = clock.monotonic()
+        self._findings = Findings()
+        self._histories = Histories(log)
+        self._judge = Judge(queries=queries, log=log, findings=self._findings)
+        self._event_ids = EventIds()
+        self._suspects: dict[str, None] = {}
+        self._to_judge: list[str] = []
+        """Rows that differ, that went on after the head, or of which the log did not tell."""
+        self._unreadable: set[int] = set()
+        self._head = 0
+        self._events = 0
+        self._accepted = 0
+        self._rows = 0
+        self._rows_seen = 0
+        self._rows_by_status: dict[str, int] = {}
+        self._is_ledger_exact = True
+
+    async def run(self) -> AuditReport:
+        """Check everything once."""
+        began_s = self._clock.monotonic()
+        stored = await self._views.load(self._view)
+        self._head = await self._log.head()  # after the view: a checkpoint is never ahead of a later head
+        counters = Counters(self._view, stored, head=self._head, findings=self._findings)
+        await self._read_log(counters)
+        await self._find_repeated_ids()
+        await self._read_rows()
+        await self._judge_suspects()
+        counters.compare()
+        ledger = self._ledger(counters.by_status)
+        return AuditReport(
+            violations=self._findings.violations,
+            violations_left_out=self._findings.left_out,
+            checked=Checked(
+                jobs=self._rows_seen, events=self._events, views=int(stored is not None), position=self._head
+            ),
+            ledger=ledger,
+            duration_s=round(self._clock.monotonic() - began_s, 3),
+        )
+
+    # --- the log ------------------------------------------------------------------------------
+
+    async def _read_log(self, counters: Counters) -> None:
+        position = 0
+        while position < self._head:
+            events = await self._page(position)
+            if not events:
+                break
+            for event in events:
+                if event.position is None or event.position > self._head:
+                    break
+                if event.position != position + 1:
+                    await self._check_gap(position, event.position)
+                position = event.position
+                counters.take(event)
+                await self._take(event)
+            else:
+                self._tell(position, self._head * 2)
+                continue
+            break
+
+    async def _page(self, position: int) -> list[Event]:
+        try:
+            return await self._log.after(position, count_max=limits.READ_EVENTS_MAX)
+        except UNREADABLE:
+            return await self._page_of_readable(position)
+
+    async def _page_of_readable(self, position: int) -> list[Event]:
+        """The events after *position* that can be read, one by one; the others are reported."""
+        readable: list[Event] = []
+        while position < self._head and len(readable) < limits.READ_EVENTS_MAX:
+            try:
+                found = await self._log.after(position, count_max=1)
+            except UNREADABLE as error:
+                position += 1
+                self._unreadable.add(position)
+                why = f"the event at position {position} cannot be read ({error!r})"
+                self._findings.add(Code.EVENT_UNREADABLE, None, why)
+                continue
+            if not found or found[0].position is None:
+                break
+            readable += found
+            position = found[0].position
+        return readable
+
+    async def _check_gap(self, before: int, after: int) -> None:
+        missing = [position for position in range(before + 1, after) if position not in self._unreadable]
+        if not missing or await self._page(before) != await self._page(before):
+            return
+        first, last = missing[0], missing[-1]
+        which = f"position {first} is" if first == last else f"positions {first} to {last} are"
+        self._findings.add(Code.POSITION_GAP, None, f"{which} missing from the log")
+
+    async def _take(self, event: Event) -> None:
+        self._events += 1
+        self._accepted += event.sequence == 1
+        self._event_ids.add(event.event_id)
+        if event.job_id in self._suspects:
+            return
+        history = await self._histories.before(event)
+        if history.take(event):
+            self._suspects[event.job_id] = None
+        else:
+            self._histories.keep(history)
+
+    async def _find_repeated_ids(self) -> None:
+        """Read the log again for the ids behind equal hashes; costs nothing when there are none."""
+        suspects = self._event_ids.suspects()
+        if not suspects:
+            return
+        first_of: dict[str, str] = {}
+        position = 0
+        while position < self._head and (events := await self._page(position)):
+            for event in events:
+                position = event.position or self._head
+                if hash(event.event_id) not in suspects or position > self._head:
+                    continue
+                here = f"{event.job_id}:{event.sequence} at position {position}"
+                first = first_of.setdefault(event.event_id, here)
+                if first is not here:
+                    why = f"event id {event.event_id} stands at {here} and before at {first}"
+                    self._findings.add(Code.EVENT_ID_REPEATED, event.job_id, why)
+
+    # --- the rows -----------------------------------------------------------------------------
+
+    async def _read_rows(self) -> None:
+        before, total = None, max(len(self._histories) + len(self._suspects), 1)
+        while True:
+            try:
+                page: JobPage = await self._queries.jobs(JobFilter(), before=before, count_max=limits.PAGE_ITEMS_MAX)
+            except UNREADABLE as error:
+                await self._read_rows_by_id(error)
+                return
+            for job in page.jobs:
+                self._compare(job)
+            self._tell(self._head + self._head * min(self._rows_seen, total) // total, self._head * 2)
+            before = page.next_before
+            if before is None:
+                return
+
+    async def _read_rows_by_id(self, error: Exception) -> None:
+        """A page cannot be read: go on row by row with the ids that the log knows."""
+        self._findings.add(Code.ROW_UNREADABLE, None, f"a page of rows cannot be read ({error!r})")
+        for job_id in list(self._histories.job_ids()):
+            try:
+                job = await self._queries.job(job_id)
+            except UNREADABLE:
+                job = None
+            if job is not None:
+                self._compare(job)
+
+    def _compare(self, job: Job) -> None:
+        self._rows_seen += 1
+        if job.id in self._suspects:
+            return
+        summary = self._histories.take_out(job.id)
+        if summary is None:
+            self._to_judge.append(job.id)
+            return
+        if job.sequence > summary.sequence:
+            self._to_judge.append(job.id)
+            self._count_row(summary.status)
+            return
+        self._count_row(job.status)
+        if job.sequence < summary.sequence or fingerprint(row_document(job)) != summary.fingerprint:
+            self._to_judge.append(job.id)
+
+    def _count_row(self, status: str) -> None:
+        self._rows += 1
+        self._rows_by_status[str(status)] = self._rows_by_status.get(status, 0) + 1
+
+    # --- the suspects -------------------------------------------------------------------------
+
+    async def _judge_suspects(self) -> None:
+        """Everything that looked wrong is read again, the row before its events: only then it is reported."""
+        for job_id in self._suspects:
+            verdict = await self._judge.judge(job_id)
+            self._is_ledger_exact &= verdict.is_guilty
+            if verdict.status is not None:
+                self._count_row(verdict.status)
+        for job_id in self._told(self._to_judge):
+            verdict = await self._judge.judge(job_id)
+            if verdict.status is not None and not verdict.has_events:
+                self._count_row(verdict.status)
+        for job_id in list(self._histories.job_ids()):
+            await self._judge.judge(job_id)
+
+    def _told(self, items: list[T]) -> Iterable[T]:
+        for item in items:
+            self._tell(self._head * 2, self._head * 2)
+            yield item
+
+    # --- the books ----------------------------------------------------------------------------
+
+    def _ledger(self, counted: dict[str, int] | None) -> Ledger:
+        rows = {name: count for name, count in sorted(self._rows_by_status.items()) if count}
+        ledger = Ledger(accepted=self._accepted, rows=self._rows, rows_by_status=rows, counted_by_status=counted or {})
+        if not self._is_ledger_exact:
+            return ledger
+        at = f"at position {self._head}"
+        if ledger.accepted != ledger.rows:
+            why = f"{at}: {ledger.accepted} jobs were accepted, {ledger.rows} have a row; {self._findings.named_jobs()}"
+            self._findings.add(Code.LEDGER_DIFFERS, None, why)
+        for status in sorted(rows.keys() | (counted or {}).keys()) if counted is not None else ():
+            there, log_says = rows.get(status, 0), (counted or {}).get(status, 0)
+            if there != log_says:
+                why = f"{at}: {there} rows are {status}, the log counts {log_says}; {self._findings.named_jobs()}"
+                self._findings.add(Code.LEDGER_DIFFERS, None, why)
+        return ledger
+
+    def _tell(self, done: int, total: int) -> None:
+        now_s = self._clock.monotonic()
+        if self._say is not None and now_s - self._said_s >= limits.AUDIT_SAY_S:
+            self._said_s = now_s
+            self._say(done, total)

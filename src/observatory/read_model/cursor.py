@@ -1,0 +1,59 @@
+"""Where a list goes on: an opaque text that fits the list and the filter it was made for.
+
+Its check sum is no secret. It tells a cursor that was cut, changed or taken from another list from a good
+one; whoever forges one gets at nothing that the list would not show.
+"""
+
+import base64
+import binascii
+import hashlib
+from typing import Final
+
+from observatory.core import limits
+from observatory.core.errors import BadQuery
+
+_VERSION: Final = b"\x01"
+_PLACE_BYTES: Final = 8
+_SUM_BYTES: Final = 8
+_BYTES: Final = len(_VERSION) + _PLACE_BYTES + _SUM_BYTES
+
+
+def write_cursor(place: int, *, of: str) -> str:
+    """
+    The cursor for *place*.
+
+    Args:
+        place: From 0: a number of the store, such as a position.
+        of: Names the list and its filter; reading needs the same.
+    """
+    known = _VERSION + place.to_bytes(_PLACE_BYTES, "big")
+    return base64.urlsafe_b64encode(known + _check_sum(known, of)).rstrip(b"=").decode()
+
+
+def read_cursor(text: str, *, of: str) -> int:
+    """
+    The place that *text* was written for.
+
+    Raises:
+        BadQuery: Not a cursor of this list and filter (`bad_cursor`).
+    """
+    raw = _decoded(text)
+    known, check_sum = raw[:-_SUM_BYTES], raw[-_SUM_BYTES:]
+    if len(raw) != _BYTES or known[:1] != _VERSION or check_sum != _check_sum(known, of):
+        raise BadQuery(
+            "this cursor was not given by this list with this filter; begin again without one", code="bad_cursor"
+        )
+    return int.from_bytes(known[1:], "big")
+
+
+def _decoded(text: str) -> bytes:
+    if len(text) > limits.CURSOR_CHARS_MAX or not text.isascii():
+        return b""
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _check_sum(known: bytes, of: str) -> bytes:
+    return hashlib.blake2s(known + of.encode(), digest_size=_SUM_BYTES, person=b"cursor").digest()

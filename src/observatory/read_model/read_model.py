@@ -1,0 +1,241 @@
+"""The questions, without HTTP. Every answer says when its store was read."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, TypeVar
+
+import msgspec
+
+from observatory.contracts import UiRegistry
+from observatory.contracts.wire import Page, QueueInfo, SeenType, Stats, stats_of
+from observatory.core import limits
+from observatory.core.errors import BadQuery, UnknownJob
+from observatory.core.event import Event
+from observatory.core.folds import StatsView
+from observatory.core.job import Job
+from observatory.core.sources import Clock
+from observatory.event_log.port import EventFilter, EventLog
+from observatory.job_store.port import JobFilter, JobQueries, WorkerInfo
+from observatory.read_model.cursor import read_cursor, write_cursor
+from observatory.view_store.port import ViewStore
+
+T = TypeVar("T")
+
+STATS_VIEW: Final = "stats"
+ALIVE_S: Final = limits.LEASE_S
+"""A processor that was not heard of for longer has lost its leases."""
+
+
+class WorkerSeen(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A processor, with what its last heartbeat says about now."""
+
+    instance_id: str
+    host: str
+    pid: int
+    version: str
+    started_at: datetime
+    heartbeat_at: datetime | None
+    heartbeat_age_seconds: float | None
+    """None when it was never heard of."""
+    is_alive: bool
+    slots: int
+    running: int
+    abandoned: int
+    is_draining: bool
+    types: tuple[str, ...]
+    jobs: tuple[str, ...]
+
+
+class StatsAt(msgspec.Struct, frozen=True):
+    """The view with its place in the log."""
+
+    view: StatsView
+    position: int
+    log_position: int
+    lag_s: float | None
+    """Age of the oldest event that the view lacks; None when it lacks none."""
+    is_rebuilding: bool
+    as_of: datetime
+
+
+class ReadModel:
+    """
+    Answers questions. Changes nothing.
+
+    A store that does not answer raises (`StoreUnavailable`, `LogUnavailable`, `ViewsUnavailable`): never an
+    empty list, never a zero.
+
+    Args:
+        source: What holds the views, as people know it: sqlite, postgres, redis.
+        uis: What the launchers offer.
+    """
+
+    def __init__(
+        self,
+        queries: JobQueries,
+        log: EventLog,
+        views: ViewStore,
+        *,
+        clock: Clock,
+        source: str,
+        uis: UiRegistry,
+    ) -> None:
+        self._queries = queries
+        self._log = log
+        self._views = views
+        self._clock = clock
+        self._source = source
+        self._generation: str | None = None
+        """Of the view that was last seen complete, or first seen at all."""
+        self.uis = uis
+
+    # --- numbers ------------------------------------------------------------------------------
+
+    async def stats(self) -> Stats:
+        """What the history adds up to, and how far behind the history that is."""
+        found = await self.stats_at()
+        return stats_of(
+            found.view,
+            as_of=found.as_of,
+            position=found.position,
+            log_position=found.log_position,
+            source=self._source,
+            is_rebuilding=found.is_rebuilding,
+            lag_s=found.lag_s,
+        )
+
+    async def stats_at(self) -> StatsAt:
+        """
+        The stored view; the log is read after it, so that the lag is never too small.
+
+        It is being rebuilt when it is behind the log and either does not exist or is not the one seen before.
+        """
+        stored = await self._views.load(STATS_VIEW)
+        log_position = await self._log.head()
+        as_of = self._clock.now()
+        view = StatsView() if stored is None else msgspec.json.decode(stored.document, type=StatsView)
+        position = 0 if stored is None else stored.checkpoint
+        generation = None if stored is None else stored.generation
+        is_behind = log_position > position
+        if not is_behind or self._generation is None:
+            self._generation = generation
+        is_rebuilding = is_behind and (generation is None or generation != self._generation)
+        return StatsAt(
+            view=view,
+            position=position,
+            log_position=log_position,
+            lag_s=await self._lag_s(position, as_of) if is_behind else None,
+            is_rebuilding=is_rebuilding,
+            as_of=as_of,
+        )
+
+    async def _lag_s(self, position: int, now: datetime) -> float | None:
+        oldest = await self._log.after(position, count_max=1)
+        return max((now - oldest[0].occurred_at).total_seconds(), 0.0) if oldest else None
+
+    # --- jobs ---------------------------------------------------------------------------------
+
+    async def jobs(self, filter: JobFilter, *, cursor: str | None, count_max: int) -> Page[Job]:
+        """
+        A page of the jobs that match, newest accepted first.
+
+        Raises:
+            BadQuery: The cursor is not of this list with this filter (`bad_cursor`).
+        """
+        of = f"jobs {msgspec.json.encode(filter).decode()}"
+        before = None if cursor is None else read_cursor(cursor, of=of)
+        page = await self._queries.jobs(filter, before=before, count_max=count_max)
+        following = None if page.next_before is None else write_cursor(page.next_before, of=of)
+        return self._page(page.jobs, following)
+
+    async def recent_jobs(self, *, count_max: int) -> list[Job]:
+        """The jobs accepted last, newest first."""
+        return (await self._queries.jobs(JobFilter(), before=None, count_max=count_max)).jobs
+
+    async def job(self, job_id: str) -> Job:
+        """
+        The job as it is now.
+
+        Raises:
+            UnknownJob: No such job.
+        """
+        job = await self._queries.job(job_id)
+        if job is None:
+            raise UnknownJob(f"no job has the id {job_id}")
+        return job
+
+    # --- events -------------------------------------------------------------------------------
+
+    async def events(
+        self, filter: EventFilter, *, after: int | None, cursor: str | None, count_max: int
+    ) -> Page[Event]:
+        """
+        A page of the events that match, in order of position.
+
+        Args:
+            after: A position; together with a cursor it is refused.
+
+        Raises:
+            BadQuery: `bad_cursor`, or both places are given.
+        """
+        if after is not None and cursor is not None:
+            raise BadQuery("after and cursor both say where to begin; send one of them")
+        of = f"events {msgspec.json.encode(filter).decode()}"
+        begin = read_cursor(cursor, of=of) if cursor is not None else after or 0
+        found = await self._log.after(begin, count_max=count_max, filter=filter)
+        last = found[-1].position if len(found) == count_max else None
+        return self._page(found, None if last is None else write_cursor(last, of=of))
+
+    async def events_of_job(self, job_id: str, *, cursor: str | None, count_max: int) -> Page[Event]:
+        """
+        A page of the events of one job, in order.
+
+        Raises:
+            UnknownJob: No such job.
+            BadQuery: `bad_cursor`.
+        """
+        of = f"events of {job_id}"
+        after = 0 if cursor is None else read_cursor(cursor, of=of)
+        found = await self._log.of_job(job_id, after_sequence=after, count_max=count_max)
+        if not found:
+            await self.job(job_id)
+        following = write_cursor(found[-1].sequence, of=of) if len(found) == count_max else None
+        return self._page(found, following)
+
+    # --- the parts ----------------------------------------------------------------------------
+
+    async def queues(self) -> Page[QueueInfo]:
+        """Every queue with a job that is not final, by name."""
+        depths = await self._queries.queue_depths()
+        return self._page(
+            [
+                QueueInfo(
+                    queue=depth.queue,
+                    by_status=depth.by_status,
+                    depth=sum(depth.by_status.values()),
+                    oldest_pending_at=depth.oldest_pending_at,
+                )
+                for depth in depths
+            ]
+        )
+
+    async def workers(self) -> Page[WorkerSeen]:
+        """Every processor that was heard of, the newest heartbeat first."""
+        now = self._clock.now()
+        return self._page([_seen(worker, now) for worker in await self._queries.workers()])
+
+    async def types(self) -> Page[SeenType]:
+        """Every announced type, by name."""
+        known = await self._queries.types()
+        return self._page([SeenType(**msgspec.structs.asdict(one.info), seen_at=one.seen_at) for one in known])
+
+    def _page(self, items: Sequence[T], next_cursor: str | None = None) -> Page[T]:
+        return Page(items=tuple(items), next_cursor=next_cursor, as_of=self._clock.now())
+
+
+def _seen(worker: WorkerInfo, now: datetime) -> WorkerSeen:
+    heartbeat_at = worker.heartbeat_at
+    age_s = None if heartbeat_at is None else max((now - heartbeat_at).total_seconds(), 0.0)
+    return WorkerSeen(
+        **msgspec.structs.asdict(worker), heartbeat_age_seconds=age_s, is_alive=age_s is not None and age_s <= ALIVE_S
+    )

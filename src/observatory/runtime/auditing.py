@@ -1,0 +1,118 @@
+"""The audit of a data folder: opened to be read only, whether or not somebody owns it."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import msgspec
+
+from observatory.audit.auditor import Auditor, Say
+from observatory.audit.report import AuditReport
+from observatory.core import limits
+from observatory.core.errors import DataFolderUnusable, DataTooNew, Unavailable
+from observatory.core.sources import Clock
+from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.sqlite_file import SqliteFile
+from observatory.engine.sqlite_migrations import load_migrations, schema_version
+from observatory.engine.sqlite_reader import SqliteReader
+from observatory.event_log.port import EventLog
+from observatory.job_store.port import JobQueries
+from observatory.metrics_engine.engine import STATS_VIEW
+from observatory.runtime.data_folder import DataFolder
+from observatory.runtime.sources import SystemClock
+from observatory.view_store.port import ViewStore
+
+ELSEWHERE = "name the data folder with ODD_DATA_DIR"
+
+
+class Drivers(msgspec.Struct, frozen=True):
+    """The drivers of one file, given by the wiring, which alone knows their names."""
+
+    queries: Callable[[SqliteFile], JobQueries]
+    log: Callable[[SqliteFile], EventLog]
+    views: Callable[[SqliteFile], ViewStore]
+    migrations: Path
+    """Of the schema that they can read."""
+
+
+def audit_folder(path: Path, *, drivers: Drivers, say: Say | None = None, clock: Clock | None = None) -> AuditReport:
+    """
+    Audit the database of the data folder at *path* without changing a byte of it.
+
+    Not to be called in a running event loop.
+
+    Args:
+        say: Told (done, total) about twice a second.
+
+    Raises:
+        DataFolderUnusable: Missing, not a database of ours, of an older release, or damaged.
+        DataTooNew: Written by a later release.
+        Unavailable: The database did not answer in time; nothing is known.
+    """
+    database = DataFolder(path).database
+    clock = clock or SystemClock()
+    for _ in range(limits.AUDIT_AGAIN_MAX):
+        with _clear_errors(database):
+            report = _audit_once(database, drivers, say, clock)
+            if report is not None:
+                return report
+    raise DataFolderUnusable(f"{database} changes and is not locked", "audit it again when its owner runs or has ended")
+
+
+def _audit_once(database: Path, drivers: Drivers, say: Say | None, clock: Clock) -> AuditReport | None:
+    """None when an owner took the data while it was read without locks."""
+    if not database.is_file():
+        raise DataFolderUnusable(f"{database} does not exist", ELSEWHERE)
+    file = SqliteReader(database, readers=InlineExecutor())
+    try:
+        _check_schema(file, len(load_migrations(drivers.migrations)))
+        auditor = Auditor(
+            queries=drivers.queries(file),
+            log=drivers.log(file),
+            views=drivers.views(file),
+            view=STATS_VIEW,
+            clock=clock,
+            say=say,
+        )
+        report = asyncio.run(auditor.run())
+    except (sqlite3.Error, Unavailable):
+        if file.was_overtaken():
+            return None
+        raise
+    finally:
+        file.abandon()
+    return None if file.was_overtaken() else report
+
+
+def _check_schema(file: SqliteFile, known: int) -> None:
+    found = file.read_now(schema_version)
+    if found > known:
+        raise DataTooNew(
+            f"{file.path} has schema {found}; this release knows up to {known}",
+            "audit it with the release that wrote it",
+        )
+    if found == 0:
+        raise DataFolderUnusable(f"{file.path} holds no jobs: it is not a database of the observatory", ELSEWHERE)
+    if found < known:
+        raise DataFolderUnusable(
+            f"{file.path} has schema {found}; this release reads schema {known}",
+            "start the observatory on it once, or audit it with the release that wrote it",
+        )
+
+
+@contextlib.contextmanager
+def _clear_errors(database: Path) -> Generator[None]:
+    """Say in one line why the database cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise DataFolderUnusable(f"{database} cannot be read ({error.strerror or error})", ELSEWHERE) from error
+    except (sqlite3.Error, Unavailable) as error:
+        reason = error if isinstance(error, sqlite3.Error) else error.__cause__
+        if isinstance(error, Unavailable) and isinstance(reason, sqlite3.OperationalError):
+            raise  # busy or out of memory: it may answer the next time
+        raise DataFolderUnusable(
+            f"{database} cannot be read ({reason})", f"bring back a copy, or {ELSEWHERE}"
+        ) from error

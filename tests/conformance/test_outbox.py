@@ -1,0 +1,170 @@
+"""Does every driver of the outbox hand out each committed event, in order and without a gap?"""
+
+import asyncio
+
+import pytest
+
+from observatory.core import limits
+from observatory.core.command import Cancel
+from observatory.core.errors import StoreUnavailable
+from observatory.job_store.port import Order
+from observatory.testing.factories import new_job
+from tests.conformance.checkers import all_events
+
+
+@pytest.fixture
+async def relay(truth):
+    """The truth, with a relay that was there before the first job."""
+    assert await truth.outbox.unpublished(count_max=1) == []
+    return truth
+
+
+async def submit(truth, count=1):
+    return await truth.store.submit([new_job(truth.ids) for _ in range(count)])
+
+
+async def positions(truth, count_max=limits.RELAY_BATCH_MAX):
+    return [event.position for event in await truth.outbox.unpublished(count_max=count_max)]
+
+
+async def drain(truth, count_max):
+    """Publish everything as a relay does; the positions in order."""
+    seen = []
+    while batch := await truth.outbox.unpublished(count_max=count_max):
+        seen += [event.position for event in batch]
+        await truth.outbox.confirm(batch[-1].position)
+    return seen
+
+
+class TestRoundTrip:
+    async def test_an_event_leaves_as_it_stands_in_the_log(self, relay):
+        await submit(relay, 2)
+
+        events = await relay.outbox.unpublished(count_max=10)
+
+        assert events == await all_events(relay.log)
+        assert [event.position for event in events] == [1, 2]
+
+    async def test_what_was_confirmed_does_not_come_again(self, relay):
+        await submit(relay, 5)
+        await relay.outbox.confirm(3)
+
+        assert await positions(relay) == [4, 5]
+
+    async def test_everything_comes_in_batches_without_a_gap(self, relay):
+        answers = await submit(relay, 7)
+        await relay.store.apply([Order(answer.job.id, Cancel()) for answer in answers])
+
+        assert await drain(relay, 4) == list(range(1, 15))
+
+    async def test_after_a_restart_what_comes_is_a_run_up_to_the_newest(self, relay):
+        await submit(relay, 5)
+        await relay.outbox.confirm(2)
+
+        relay.restart()
+        rest = await positions(relay)
+        await submit(relay, 1)
+        with_new = await positions(relay)
+
+        # At least once: an earlier position may be remembered. Whatever is left out, a consumer reads from the log.
+        assert rest == list(range(6 - len(rest), 6))
+        assert with_new == [*rest, 6]
+
+
+class TestConcurrency:
+    async def test_no_event_is_missed_while_jobs_are_submitted(self, relay):
+        seen = []
+
+        async def publish():
+            while len(seen) < 60:
+                await relay.outbox.wait(timeout_s=5.0)
+                seen.extend(await drain(relay, 7))
+
+        async def submit_many():
+            for _ in range(20):
+                await submit(relay, 3)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(publish())
+            tasks.create_task(submit_many())
+
+        assert seen == list(range(1, 61))
+
+    async def test_a_commit_wakes_the_one_who_waits(self, relay):
+        await relay.outbox.wait(timeout_s=0)  # what came before is seen
+        waiting = asyncio.create_task(relay.outbox.wait(timeout_s=3_600.0))
+
+        await submit(relay)
+
+        async with asyncio.timeout(10.0):
+            await waiting
+
+    async def test_a_commit_that_came_before_the_wait_is_not_slept_through(self, relay):
+        await submit(relay)
+
+        async with asyncio.timeout(10.0):
+            await relay.outbox.wait(timeout_s=3_600.0)
+
+
+class TestIdempotency:
+    async def test_reading_twice_gives_the_same(self, relay):
+        await submit(relay, 3)
+
+        assert await relay.outbox.unpublished(count_max=2) == await relay.outbox.unpublished(count_max=2)
+
+    async def test_confirming_again_or_backwards_changes_nothing(self, relay):
+        await submit(relay, 3)
+
+        for position in (2, 2, 1, 0):
+            await relay.outbox.confirm(position)
+
+        assert await positions(relay) == [3]
+
+
+class TestBounds:
+    @pytest.mark.parametrize("count_max", [1, limits.RELAY_BATCH_MAX])
+    async def test_a_batch_has_at_most_what_was_asked_for(self, relay, count_max):
+        await submit(relay, limits.BATCH_JOBS_MAX)
+        await submit(relay, 1)
+
+        assert await positions(relay, count_max) == list(range(1, count_max + 1))
+
+    @pytest.mark.parametrize("count_max", [0, -1, limits.RELAY_BATCH_MAX + 1])
+    async def test_a_batch_beyond_the_bounds_is_a_programmers_error(self, relay, count_max):
+        with pytest.raises(AssertionError):
+            await relay.outbox.unpublished(count_max=count_max)
+
+    async def test_waiting_ends_when_the_time_is_over(self, relay):
+        await relay.outbox.wait(timeout_s=0)
+        await relay.outbox.wait(timeout_s=0.001)
+
+
+class TestFailureInTheMiddle:
+    async def test_a_failed_read_loses_nothing(self, relay):
+        await submit(relay, 3)
+
+        relay.faults.fail_call(1)
+        with pytest.raises(StoreUnavailable):
+            await positions(relay)
+
+        assert await positions(relay) == [1, 2, 3]
+
+    async def test_a_failed_submit_leaves_no_hole(self, relay):
+        await submit(relay, 1)
+        for number in range(1, 6):
+            relay.faults.fail_call(number)
+            with pytest.raises(StoreUnavailable):
+                await submit(relay, 2)
+        relay.faults.heal()
+
+        await submit(relay, 1)
+
+        assert await drain(relay, 10) == [1, 2]
+
+
+class TestErrorTranslation:
+    async def test_every_error_of_the_vendor_becomes_unavailable(self, relay):
+        for error in relay.faults.vendor_errors:
+            relay.faults.fail_always(error)
+            with pytest.raises(StoreUnavailable):
+                await positions(relay)

@@ -1,0 +1,136 @@
+"""The three services over the embedded drivers in a fresh folder, and what a test needs to call them."""
+
+import json
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from prometheus_client import CollectorRegistry
+
+from observatory.contracts import ui_registry
+from observatory.core.event import Producer
+from observatory.core.folds import StatsView, fold_stats
+from observatory.core.job import Job
+from observatory.core.sources import Ids
+from observatory.edge.health import Check
+from observatory.edge.http import ServiceApp
+from observatory.edge.settings import EdgeSettings
+from observatory.engine.sqlite_file import SqliteFile
+from observatory.engine.sqlite_migrations import load_migrations
+from observatory.event_bus.in_process import InProcessBus
+from observatory.event_log.sqlite import SqliteEventLog
+from observatory.gateway.gateway import Gateway
+from observatory.gateway.http import create_gateway_app
+from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore
+from observatory.read_model.http import create_read_model_app
+from observatory.read_model.read_model import STATS_VIEW, ReadModel
+from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
+from observatory.view_store.projection import Projection
+from observatory.view_store.sqlite import SqliteViewStore
+from observatory.web_server.http import create_web_app
+
+VERSION = (Path(__file__).parents[3] / "VERSION").read_text().strip()
+TOKEN = "token-of-the-tests-0123456789"
+AUTHORIZATION = {"Authorization": f"Bearer {TOKEN}"}
+DASHBOARD = "http://127.0.0.1:8081"
+
+
+def edge(service: str, **changes: Any) -> EdgeSettings:
+    settings = {"service": service, "version": VERSION, "allowed_origins": (DASHBOARD,), "token": TOKEN}
+    return EdgeSettings(**(settings | changes))
+
+
+@dataclass
+class World:
+    """One installation."""
+
+    clock: ManualClock
+    ids: Ids
+    file: SqliteFile
+    store: SqliteJobStore
+    queries: SqliteJobQueries
+    bus: InProcessBus
+    log: SqliteEventLog
+    views: SqliteViewStore
+
+    def gateway(self, **settings: Any) -> ServiceApp:
+        gateway = Gateway(self.store, self.queries, self.bus, clock=self.clock, ids=self.ids)
+        return create_gateway_app(gateway, edge=edge("gateway", **settings), **self.parts())
+
+    def read_model(self, **settings: Any) -> ServiceApp:
+        model = ReadModel(self.queries, self.log, self.views, clock=self.clock, source="sqlite", uis=ui_registry())
+        return create_read_model_app(model, edge=edge("read-model", **settings), **self.parts())
+
+    def web(self, **settings: Any) -> ServiceApp:
+        return create_web_app(edge=edge("web", **settings), **self.parts())
+
+    def services(self, **settings: Any) -> dict[str, ServiceApp]:
+        return {
+            "gateway": self.gateway(**settings),
+            "read-model": self.read_model(**settings),
+            "web": self.web(**settings),
+        }
+
+    def parts(self) -> dict[str, Any]:
+        return {
+            "registry": CollectorRegistry(),
+            "checks": [Check("job_store", self.queries.types), Check("event_log", self.log.head)],
+            "clock": self.clock,
+            "ids": self.ids,
+        }
+
+    async def fold(self) -> None:
+        """Bring the stats view up to the log."""
+        projection = Projection(STATS_VIEW, StatsView, fold_stats, store=self.views, ids=self.ids)
+        await projection.load()
+        await projection.apply(await self.log.after(projection.checkpoint, count_max=1000))
+
+    async def stored(self) -> int:
+        """How many events there are: rises with everything that is stored about a job."""
+        return await self.log.head()
+
+    async def job(self, job_id: str) -> Job:
+        job = await self.queries.job(job_id)
+        assert job is not None
+        return job
+
+
+@asynccontextmanager
+async def open_world(folder: Path, now: datetime = BEGINNING) -> AsyncIterator[World]:
+    clock, ids = ManualClock(now), SeededIds()
+    with ThreadPoolExecutor(1) as writer, ThreadPoolExecutor(2) as readers:
+        file = SqliteFile(folder / "observatory.sqlite", writer=writer, readers=readers)
+        file.migrate(load_migrations(MIGRATIONS))
+        producer = Producer(service="test", instance_id="test-1", version=VERSION)
+        store = SqliteJobStore(file, producer=producer, clock=clock, ids=ids)
+        yield World(
+            clock, ids, file, store, SqliteJobQueries(file), InProcessBus(), SqliteEventLog(file), SqliteViewStore(file)
+        )
+        await file.close()
+
+
+def client(app: Any, **options: Any) -> httpx2.AsyncClient:
+    """Calls *app* without a network, with the token unless *options* say otherwise."""
+    transport = httpx2.ASGITransport(app=app)
+    return httpx2.AsyncClient(transport=transport, base_url="http://localhost", **{"headers": AUTHORIZATION, **options})
+
+
+async def submit(app: Any, **fields: Any) -> dict[str, Any]:
+    """Submit a job of type example and return it."""
+    async with client(app) as http:
+        answer = await http.post("/jobs", json={"type": "example"} | fields)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def problem(answer: httpx2.Response) -> dict[str, Any]:
+    """The problem that *answer* is."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    document = json.loads(answer.content)
+    assert document["status"] == answer.status_code
+    return document

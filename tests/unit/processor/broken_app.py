@@ -1,0 +1,3 @@
+"""An application whose import does not come back."""
+
+raise SystemExit(5)
