@@ -78,12 +78,12 @@ class TestRoundTrip:
 
     async def test_a_filter_keeps_the_order_and_the_position(self, history, events):
         await history.log.append(events)
-        filter = EventFilter(event_type=EventType.CREATED)
-        all_created = positions(await history.log.after(0, count_max=100, filter=filter))
+        created = EventFilter(event_type=EventType.CREATED)
+        all_created = positions(await history.log.after(0, count_max=100, filter=created))
 
         assert all_created == sorted(all_created)
-        assert positions(await history.log.after(all_created[0], count_max=100, filter=filter)) == all_created[1:]
-        assert positions(await history.log.before(all_created[-1], count_max=1, filter=filter)) == [all_created[-2]]
+        assert positions(await history.log.after(all_created[0], count_max=100, filter=created)) == all_created[1:]
+        assert positions(await history.log.before(all_created[-1], count_max=1, filter=created)) == [all_created[-2]]
 
     async def test_events_are_there_after_a_kill(self, history, events):
         await history.log.append(events)

@@ -99,7 +99,7 @@ class TestRoundTrip:
 
         found = {status: await page_ids(truth, status=status) for status in JobStatus}
 
-        assert found == dict.fromkeys(JobStatus, []) | {
+        assert found == {status: [] for status in JobStatus} | {
             S.SCHEDULED: [scheduled],
             S.COMPLETED: [completed],
             S.EXECUTING: [executing],

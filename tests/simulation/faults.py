@@ -6,6 +6,7 @@ Which kinds occur at all, and how often, is drawn once per seed: a run with one 
 what a run with all of them hides.
 """
 
+import asyncio
 import contextlib
 import sqlite3
 from collections import Counter
@@ -39,11 +40,21 @@ CALL_STEPS = (
     "event_bus.listen",
 )  # fmt: skip
 
-SWEEPS = frozenset({"job_store.make_due", "job_store.expired_leases", "outbox.unpublished", "event_bus.receive"})
-"""Steps that repeat all the time: a fault is as likely in one second of them as in one call of another."""
+WEIGHTS = {
+    "job_store.make_due": 0.1, "job_store.expired_leases": 0.3, "outbox.unpublished": 0.1, "event_bus.receive": 0.3,
+    "event_bus.hint": 2.0,
+    "job_store.announce": 3.0, "job_store.cancel": 3.0, "job_store.rescue": 5.0, "job_queries.job": 3.0,
+    "event_log.after": 2.0, "view_store.load": 5.0, "event_bus.subscribe": 3.0, "event_bus.listen": 3.0,
+}  # fmt: skip
+"""How likely a fault is at one call of a step, against others: less where calls repeat all the time, more where they are rare."""
 
-RARE = frozenset({"job_store.announce", "job_store.rescue", "view_store.load", "event_bus.subscribe", "event_bus.listen",
-                  "job_store.cancel", "job_queries.job", "event_log.after"})  # fmt: skip
+RACES = {
+    ("stalled", "before", "job_store.rescue"): 6.0,  # a heartbeat comes between the snapshot and the rescue
+    ("stalled", "before", "job_store.settle"): 8.0,  # the settle of an attempt that was overtaken meanwhile
+    ("pause", "before", "job_store.settle"): 4.0,
+    ("crash", "before", "job_store.settle"): 3.0,
+}
+"""How much likelier still a fault is where it makes a dangerous order of events."""
 
 WORLD_KINDS = ("power cut", "outage", "drain", "node crash", "node pause", "handler kills its node")
 
@@ -59,7 +70,7 @@ CELLS: frozenset[tuple[str, str]] = frozenset(
 )
 """Every (fault, step) that a campaign has to reach."""
 
-_RATES = {"slow": 0.05, "stalled": 0.006, "raise": 0.03, "crash": 0.004, "pause": 0.005}
+_RATES = {"slow": 0.05, "stalled": 0.006, "raise": 0.03, "crash": 0.004, "pause": 0.008}
 _INTENSITIES = (0.0, 0.0, 0.5, 1.0, 1.0, 3.0)
 
 
@@ -85,7 +96,7 @@ class Faults:
         """True if the fault happens here; it is counted."""
         if not self.are_on:
             return False
-        weight = 0.1 if step in SWEEPS else 3.0 if step in RARE else 1.0
+        weight = WEIGHTS.get(step, 1.0) * RACES.get((kind, point, step), 1.0)
         if self._stream.random() >= self.rates[kind] * weight:
             return False
         self.note(f"{kind} {point}", step)
@@ -114,6 +125,10 @@ class Faults:
         self.note("gone", "event_bus.receive")
         return True
 
+    def is_likely(self) -> bool:
+        """An even chance."""
+        return self._stream.random() < 0.5
+
     def delay_s(self) -> float:
         """Of something slow: mostly milliseconds."""
         return min(self._stream.expovariate(20.0), 2.0)
@@ -123,8 +138,8 @@ class Faults:
         return self._stream.uniform(3.0, 30.0)
 
     def pause_s(self) -> float:
-        """Of a stopped process: from less than a heartbeat to two leases."""
-        return self._stream.uniform(0.5, 35.0)
+        """Of a stopped process: from less than a heartbeat to three leases."""
+        return self._stream.uniform(0.5, 45.0)
 
 
 class Calls:
@@ -136,31 +151,51 @@ class Calls:
 
     async def call(self, step: str, error: type[Unavailable], effect: Callable[[], Awaitable[T]]) -> T:
         """Carry out *effect* in the store's own context, with what the seed holds ready around it."""
-        node = NODE.get()
-        await self._strike(node, step, "before")
-        if self._faults.strikes("raise", "before", step):
-            self._world.note(node, step, "fails before its effect")
-            raise error(f"simulated: {step} fails before its effect")
-        result = await self._world.carry_out(step, error, effect)
-        await self._strike(node, step, "after")
-        if self._faults.strikes("raise", "after", step):
-            self._world.note(node, step, "fails after its effect")
+        node, faults, world = NODE.get(), self._faults, self._world
+        on_its_way_s = await self._strike_before(node, step, error, effect)
+        result = await world.carry_out(step, error, _late(on_its_way_s, effect) if on_its_way_s else effect)
+        if faults.strikes("slow", "after", step):
+            await world.sleep(faults.delay_s())
+        if faults.strikes("stalled", "after", step):
+            world.note(node, step, "the answer stalls")
+            await world.sleep(faults.stall_s())
+        if node is not None and faults.strikes("pause", "after", step):
+            await world.pause(node, faults.pause_s(), f"{step} after")
+        if node is not None and faults.strikes("crash", "after", step):
+            await world.crash(node, f"{step} after")
+        if faults.strikes("raise", "after", step):
+            world.note(node, step, "fails after its effect")
             raise error(f"simulated: {step} fails after its effect")
         return result
 
-    async def _strike(self, node: Node | None, step: str, point: str) -> None:
+    async def _strike_before(
+        self, node: Node | None, step: str, error: type[Unavailable], effect: Callable[[], Awaitable[Any]]
+    ) -> float:
+        """Returns how long the request is on its way: it arrives even if its sender is gone by then."""
         faults, world = self._faults, self._world
-        if faults.strikes("slow", point, step):
-            await world.sleep(faults.delay_s())
-        if faults.strikes("stalled", point, step):
-            world.note(node, step, f"stalls {point} its effect")
-            await world.sleep(faults.stall_s())
-        if node is None:
-            return
-        if faults.strikes("pause", point, step):
-            await world.pause(node, faults.pause_s(), f"{step} {point}")
-        if faults.strikes("crash", point, step):
-            await world.crash(node, f"{step} {point}")
+        on_its_way_s = faults.delay_s() if faults.strikes("slow", "before", step) else 0.0
+        if faults.strikes("stalled", "before", step):
+            world.note(node, step, "the request stalls")
+            on_its_way_s += faults.stall_s()
+        if node is not None and faults.strikes("pause", "before", step):
+            await world.pause(node, faults.pause_s(), f"{step} before")
+        if node is not None and faults.strikes("crash", "before", step):
+            if faults.is_likely():
+                world.note(node, step, "its last request")
+                world.later(faults.stall_s(), effect)
+            await world.crash(node, f"{step} before")
+        if faults.strikes("raise", "before", step):
+            world.note(node, step, "fails before its effect")
+            raise error(f"simulated: {step} fails before its effect")
+        return on_its_way_s
+
+
+def _late(seconds: float, effect: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
+    async def arrive() -> T:
+        await asyncio.sleep(seconds)
+        return await effect()
+
+    return arrive
 
 
 class FaultyJobStore:

@@ -188,7 +188,7 @@ class Deeds:
         return {"number": number, "fence": fence}
 
     async def _work(self, context: JobContext, stream: Stream) -> None:
-        run_s = stream.choice((0.0, 0.05, 0.3, 1.0, 4.0, 12.0, 25.0, 40.0))
+        run_s = stream.choice((0.0, 0.05, 0.3, 1.0, 4.0, 12.0, 25.0, 25.0, 40.0, 40.0))
         if context.type == "steady":
             await asyncio.sleep(run_s / 4)
             return

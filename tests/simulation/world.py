@@ -243,7 +243,16 @@ class World:
 
     def later(self, seconds: float, effect: Callable[[], Awaitable[Any]]) -> None:
         """Carry out *effect* later, as long as this process lives."""
-        self.loop.spawn(self._stores, _await_later(seconds, effect))
+        self.loop.spawn(self._stores, self._await_later(seconds, effect))
+
+    async def _await_later(self, seconds: float, effect: Callable[[], Awaitable[Any]]) -> None:
+        await asyncio.sleep(seconds)
+        try:
+            await effect()
+        except (Unavailable, CheckpointMoved):
+            pass  # nobody is there to be told
+        except Exception as error:  # noqa: BLE001 — a fault of the product
+            self.fail(error)
 
     async def carry_out(self, step: str, error: type[Unavailable], effect: Callable[[], Awaitable[T]]) -> T:
         """Run *effect* as part of the store: it goes on when its caller does not."""
@@ -388,7 +397,7 @@ class World:
             (self._begin_outage, stream.choice((0, 0, 1, 2))),
             (self._drain_some_worker, stream.choice((0, 0, 1, 2))),
             (lambda: self._befall("node crash"), stream.choice((0, 0, 1, 3))),
-            (lambda: self._befall("node pause"), stream.choice((0, 0, 1, 3))),
+            (lambda: self._befall("node pause"), stream.choice((0, 1, 2, 4))),
         ]
         for disaster, count in plans:
             for _ in range(count):
@@ -547,11 +556,6 @@ class World:
 async def _call_later(seconds: float, callback: Callable[[], object]) -> None:
     await asyncio.sleep(seconds)
     callback()
-
-
-async def _await_later(seconds: float, effect: Callable[[], Awaitable[Any]]) -> None:
-    await asyncio.sleep(seconds)
-    await effect()
 
 
 def run_seed(seed: int, *, world_type: type[World] = World) -> Outcome:

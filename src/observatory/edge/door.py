@@ -118,6 +118,7 @@ class Door:
             raise HttpRefused(
                 431, "headers_too_large", f"the headers exceed {limits.HEADERS_BYTES_MAX} bytes", headers=CLOSE
             )
+        _check_framing(scope, head)
         host = self._allowed_host(head)
         self._check_origin(scope, head, host)
         if given is not None and not _UUID.fullmatch(given):
@@ -159,6 +160,15 @@ class Door:
             (b"access-control-expose-headers", _EXPOSED),
             (b"vary", b"Origin"),
         ]
+
+
+def _check_framing(scope: Scope, head: Head) -> None:
+    """What the server let pass although it can be read in two ways."""
+    if not scope["path"].startswith("/"):
+        raise HttpRefused(400, "bad_target", "the target must be a path that starts with a slash", headers=CLOSE)
+    if head.get(b"content-length") is not None and head.get(b"transfer-encoding") is not None:
+        detail = "Content-Length and Transfer-Encoding exclude each other"
+        raise HttpRefused(400, "ambiguous_length", detail, headers=CLOSE)
 
 
 def _spellings(origins: Iterable[str]) -> Iterator[str]:

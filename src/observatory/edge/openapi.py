@@ -42,6 +42,8 @@ def completed(document: JsonObject, rules: Mapping[Operation, RouteRule]) -> Jso
         operation = dict(paths.setdefault(path, {}).get(method) or {})
         if method.upper() in rule.operations:
             operation["operationId"], operation["summary"] = rule.operations[method.upper()]
+        if "description" in operation:  # a docstring of one sentence says more than the name of the function
+            operation["summary"] = operation.pop("description").rstrip(".")
         operation["parameters"] = [*operation.get("parameters", []), *_header_parameters(rule)]
         operation["responses"] = {str(status): _answer(status, name) for status, name in sorted(rule.answers.items())}
         operation["responses"] |= {str(status): _refusal(status) for status in _refusals(rule)}
@@ -52,8 +54,9 @@ def completed(document: JsonObject, rules: Mapping[Operation, RouteRule]) -> Jso
             operation["security"] = [{"bearer": []}] if rule.access is Access.WRITE else [{}, {"bearer": []}]
         used |= {name for name in (*rule.answers.values(), rule.body) if name is not None}
         paths[path][method] = operation
+    contracts = _components(used)
     components = {
-        "schemas": _components(used),
+        "schemas": contracts | _still_needed(document, paths, contracts),
         "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
     }
     return _sorted({"openapi": "3.1.0", "info": document["info"], "paths": paths, "components": components})
@@ -106,8 +109,15 @@ def _components(names: set[str]) -> JsonObject:
         done[name] = _rewritten({key: value for key, value in document.items() if key not in _NOT_IN_OPENAPI}, name)
         for definition, body in document.get("$defs", {}).items():
             done[f"{name}.{definition}"] = _rewritten(body, name)
-        waiting += [_name_of(urn) for urn in _outside_references(document)]
+        waiting += [_name_of(urn) for urn in _references(document) if not urn.startswith("#")]
     return done
+
+
+def _still_needed(document: JsonObject, paths: JsonObject, contracts: JsonObject) -> JsonObject:
+    """Schemas of the framework that parameters refer to."""
+    own: JsonObject = document.get("components", {}).get("schemas", {})
+    named = {reference.rpartition("/")[2] for reference in _references(paths)}
+    return {name: own[name] for name in sorted(named - set(contracts))}
 
 
 def _rewritten(node: Any, name: str) -> Any:
@@ -129,16 +139,17 @@ def _rewritten(node: Any, name: str) -> Any:
     return changed
 
 
-def _outside_references(node: Any) -> Iterator[str]:
+def _references(node: Any) -> Iterator[str]:
+    """Every reference in *node*, at any depth."""
     if isinstance(node, list):
         for item in cast("list[Any]", node):
-            yield from _outside_references(item)
+            yield from _references(item)
     elif isinstance(node, dict):
         for key, value in cast("JsonObject", node).items():
-            if key in {"$ref", "x-items-schema"} and isinstance(value, str) and not value.startswith("#"):
+            if key in {"$ref", "x-items-schema"} and isinstance(value, str):
                 yield value
             else:
-                yield from _outside_references(value)
+                yield from _references(value)
 
 
 def _name_of(urn: str) -> str:

@@ -71,5 +71,5 @@ def event_of_row(row: tuple[Any, ...]) -> Event:
 
 def read_events(connection: sqlite3.Connection, where_and_order: str, values: tuple[Any, ...]) -> list[Event]:
     """The events of `SELECT … FROM events` with what follows it."""
-    rows = connection.execute(f"SELECT {EVENT_COLUMNS} FROM events {where_and_order}", values)  # noqa: S608 — our text
+    rows = connection.execute(f"SELECT {EVENT_COLUMNS} FROM events {where_and_order}", values).fetchall()  # noqa: S608 — our text
     return [event_of_row(row) for row in rows]

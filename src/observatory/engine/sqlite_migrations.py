@@ -58,11 +58,7 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], *, path
         DataFolderUnusable: A migration that was applied is not the one this release knows.
     """
     version = schema_version(connection)
-    if version > len(migrations):
-        raise DataTooNew(
-            f"{path} has schema {version}; this release knows up to {len(migrations)}",
-            "install the release that wrote it, or point ODD_DATA_DIR at another folder",
-        )
+    _refuse_newer(version, migrations, path)
     if version:
         _check_applied(connection, migrations[:version], path)
     todo = migrations[version:]
@@ -70,6 +66,29 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], *, path
     for migration in todo:
         _apply(connection, migration)
     return copy
+
+
+def refuse_newer(path: Path, migrations: list[Migration]) -> None:
+    """
+    Look at an existing file without changing a byte of it.
+
+    Raises:
+        DataTooNew: It was written by a later release.
+    """
+    if path.exists() and path.stat().st_size:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            _refuse_newer(schema_version(connection), migrations, path)
+        finally:
+            connection.close()
+
+
+def _refuse_newer(version: int, migrations: list[Migration], path: Path) -> None:
+    if version > len(migrations):
+        raise DataTooNew(
+            f"{path} has schema {version}; this release knows up to {len(migrations)}",
+            "install the release that wrote it, or point ODD_DATA_DIR at another folder",
+        )
 
 
 def _apply(connection: sqlite3.Connection, migration: Migration) -> None:

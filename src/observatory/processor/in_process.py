@@ -92,11 +92,11 @@ class ChildProcess(asyncio.SubprocessProtocol):
                 self._end()
 
     def process_exited(self) -> None:
+        self.kill()  # what a crashed attempt started must not meet the next one
         if self._is_read_to_the_end:
             self._end()
         else:
             self._loop.call_later(limits.CHILD_LAST_WORDS_S, self._end)
-        self.kill()  # what a crashed attempt started must not meet the next one
 
     def _end(self) -> None:
         if self.gone.done():

@@ -28,6 +28,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=limits.PAGE_ITEMS_MAX, descriptio
 Cursor = Annotated[
     str | None, QueryParameter(max_length=limits.CURSOR_CHARS_MAX, description="`nextCursor` of the page before.")
 ]
+Status = Annotated[JobStatus | None, QueryParameter()]
 JobType = Annotated[str | None, QueryParameter(max_length=limits.JOB_TYPE_CHARS_MAX)]
 Queue = Annotated[str | None, QueryParameter(max_length=limits.QUEUE_NAME_CHARS_MAX)]
 CorrelationId = Annotated[UUID | None, QueryParameter(name="correlationId")]
@@ -102,7 +103,7 @@ def job_routes(read_model: ReadModel) -> list[ControllerRouterHandler]:
     @get("/jobs", opt=_answers("job-list"), operation_id="jobs", tags=["jobs"])
     async def jobs(
         *,
-        status: JobStatus | None = None,
+        status: Status = None,
         type: JobType = None,
         queue: Queue = None,
         correlation_id: CorrelationId = None,

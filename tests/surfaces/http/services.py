@@ -69,12 +69,8 @@ class World:
     def web(self, **settings: Any) -> ServiceApp:
         return create_web_app(edge=edge("web", **settings), **self.parts())
 
-    def services(self, **settings: Any) -> dict[str, ServiceApp]:
-        return {
-            "gateway": self.gateway(**settings),
-            "read-model": self.read_model(**settings),
-            "web": self.web(**settings),
-        }
+    def service(self, name: str, **settings: Any) -> ServiceApp:
+        return {"gateway": self.gateway, "read-model": self.read_model, "web": self.web}[name](**settings)
 
     def parts(self) -> dict[str, Any]:
         return {
@@ -117,7 +113,8 @@ async def open_world(folder: Path, now: datetime = BEGINNING) -> AsyncIterator[W
 def client(app: Any, **options: Any) -> httpx2.AsyncClient:
     """Calls *app* without a network, with the token unless *options* say otherwise."""
     transport = httpx2.ASGITransport(app=app)
-    return httpx2.AsyncClient(transport=transport, base_url="http://localhost", **{"headers": AUTHORIZATION, **options})
+    usual = {"base_url": "http://localhost", "headers": AUTHORIZATION}
+    return httpx2.AsyncClient(transport=transport, **(usual | options))
 
 
 async def submit(app: Any, **fields: Any) -> dict[str, Any]:

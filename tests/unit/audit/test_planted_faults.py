@@ -87,7 +87,7 @@ def test_a_status_changed_in_an_event(plant: Plant, populated: Populated, status
     report = plant((change, (job_id, status)))
 
     assert ("illegal_event", job_id) in found(report)
-    assert {job for _, job in found(report)} == {job_id, None}
+    assert {job for _, job in found(report)} <= {job_id, None}
 
 
 @pytest.mark.parametrize("payload", ["{}", "[1]", '{"id": 1', '{"status": 3, "id": []}'])
@@ -96,7 +96,9 @@ def test_an_event_that_is_no_event(plant: Plant, populated: Populated, payload: 
 
     report = plant(("UPDATE events SET payload = ? WHERE job_id = ? AND sequence = 3", (payload, job_id)))
 
-    assert {job for _, job in found(report)} == {job_id, None}
+    named = {job for _, job in found(report)}
+    assert job_id in named
+    assert named <= {job_id, None}
 
 
 def test_a_row_that_cannot_be_read(plant: Plant, populated: Populated) -> None:

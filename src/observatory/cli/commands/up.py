@@ -80,7 +80,9 @@ def up(
     out = of_process()
     say = _json_say(out) if folder.json else _plain_say(out)
     if not folder.json:
-        _quietly(lambda: out.say(f"  Distributed Task Observatory {version()} · embedded (one process, SQLite)", "bold"))
+        _quietly(
+            lambda: out.say(f"  Distributed Task Observatory {version()} · embedded (one process, SQLite)", "bold")
+        )
     if open == "yes":
         say = _opening(settings, say)
     _run(settings, say)

@@ -127,7 +127,10 @@ function show(spec) {
   const main = document.getElementById("main");
   const index = document.getElementById("index");
   main.replaceChildren();
-  for (const [path, item] of Object.entries(spec.paths)) {
+  // What every service has comes last: a reader is here for the rest.
+  const isCommon = ([, item]) => Object.values(item).some((operation) => operation.tags?.includes("service"));
+  const paths = Object.entries(spec.paths).sort((one, other) => isCommon(one) - isCommon(other));
+  for (const [path, item] of paths) {
     for (const method of METHODS.filter((name) => item[name])) {
       main.append(operationCard(spec, method, path, item[method]));
       const link = make("a", { href: `#${item[method].operationId}`, text: `${method.toUpperCase()} ${path}` });

@@ -86,6 +86,7 @@ function show() {
     });
     byId("numbers").replaceChildren(...rows);
   }
+  if (registryAtMs < 0 && state === "failed") byId("places-state").textContent = "Not known: the read model did not answer.";
   showRecent(state, nowMs);
   showNotice(state, nowMs);
 }

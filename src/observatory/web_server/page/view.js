@@ -59,7 +59,7 @@ export function freshnessText(state, known, failure, nowMs) {
 
 export function noticeOf(state, known, failure, seconds) {
   if (state === "empty") {
-    return ["No job yet", "Everything answers; nothing has been submitted.", "Submit one:  odd-dashboard submit echo --payload '{\"text\": \"hello\"}'"];
+    return ["No job yet", "Everything answers; nothing has been submitted.", "Submit one:  odd-dashboard submit checksum path=README.md --wait"];
   }
   if (failure) {
     const title = state === "failed" ? "The read model does not answer" : "These numbers are old";

@@ -1,0 +1,101 @@
+"""`odd-dashboard up` as a child process on free ports and a folder of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from observatory.core.job import FINAL
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = [sys.executable, "-m", "observatory"]
+READY_S_MAX = 20.0
+
+
+class Up:
+    """One run of `up`."""
+
+    def __init__(self, data_dir: Path, *options: str) -> None:
+        self.data_dir = data_dir
+        ports = ["--gateway-port", "0", "--read-model-port", "0", "--web-port", "0"]
+        self.process = subprocess.Popen(
+            [*PROGRAM, "up", "--json", *ports, *options],
+            cwd=ROOT,
+            env=environment(data_dir),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.steps: list[dict[str, Any]] = []
+
+    def until_ready(self) -> "Up":
+        """Read what it says until the last line of its start."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.steps.append(json.loads(line))
+            if self.steps[-1]["text"].startswith("see it:"):
+                return self
+        raise AssertionError(f"it ended with {self.process.wait()} after {self.steps}")
+
+    def url(self, name: str) -> str:
+        return next(step["text"] for step in self.steps if step["name"] == name)
+
+    def get(self, path: str) -> Any:
+        """Ask the read model."""
+        return httpx2.get(self.url("read model") + path, timeout=10).raise_for_status().json()
+
+    def post(self, path: str, body: Any, **headers: str) -> httpx2.Response:
+        """Tell the gateway, with the token of the data folder."""
+        token = (self.data_dir / "token").read_text(encoding="utf-8").strip()
+        sent = {
+            "Authorization": f"Bearer {token}",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        return httpx2.post(self.url("gateway") + path, json=body, headers=sent, timeout=10)
+
+    def until_final(self, job_id: str) -> dict[str, Any]:
+        """Wait for the job through the public API."""
+        end_s = time.monotonic() + READY_S_MAX
+        while (job := self.get(f"/jobs/{job_id}"))["status"] not in FINAL and time.monotonic() < end_s:
+            pass
+        return job
+
+    def kill(self) -> None:
+        """As a power cut: no handler runs."""
+        self.process.kill()
+        self._end()
+
+    def stop(self) -> int:
+        """Ctrl-C; gives the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self._end()
+
+    def _end(self) -> int:
+        code = self.process.wait(timeout=READY_S_MAX)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+
+def environment(data_dir: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ODD_")}
+    return {**kept, "ODD_DATA_DIR": str(data_dir)}
+
+
+def odd(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
+    return subprocess.run(
+        [*PROGRAM, *arguments],
+        cwd=ROOT,
+        env=environment(data_dir),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

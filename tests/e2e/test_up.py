@@ -1,0 +1,223 @@
+"""One command, as a stranger uses it: start, first job, second start, Ctrl-C, kill -9, and what cannot start."""
+
+import json
+import re
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from observatory import contracts
+from tests.e2e.process import ROOT, Up, environment, odd
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Generator[Up]:
+    up = Up(tmp_path_factory.mktemp("data")).until_ready()
+    yield up
+    up.kill()
+
+
+def first_job(up: Up) -> str:
+    line = next(step["text"] for step in up.steps if step["text"].startswith("first job"))
+    return re.search(r"[0-9a-f-]{36}", line)[0]  # pyright: ignore[reportOptionalSubscript] — the line has it
+
+
+def test_the_first_job_is_the_checksum_of_the_readme_and_completes(running: Up) -> None:
+    job = running.until_final(first_job(running))
+
+    assert job["status"] == "COMPLETED"
+    assert job["result"]["size"] == (ROOT / "README.md").stat().st_size
+
+
+def test_a_second_start_on_the_same_data_says_where_it_runs_and_ends_well(running: Up) -> None:
+    again = odd(running.data_dir, "up")
+
+    assert again.returncode == 0
+    assert running.url("gateway") in again.stdout + again.stderr
+
+
+def test_submit_wait_prints_the_result_on_standard_output(running: Up) -> None:
+    done = odd(running.data_dir, "submit", "echo", "n=1", "--wait")
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {"n": 1}
+
+
+def test_submit_wait_ends_with_5_when_the_job_failed(running: Up) -> None:
+    done = odd(running.data_dir, "submit", "fail", "message=no", "--max-attempts", "1", "--wait")
+
+    assert done.returncode == 5
+    assert "no" in done.stderr
+
+
+def test_the_proof_paths_hold_as_deltas(running: Up) -> None:
+    def accepted() -> float:
+        text = httpx2.get(running.url("gateway") + "/metrics").text
+        return float(re.search(r"^odd_jobs_accepted_total (\S+)$", text, re.MULTILINE)[1])  # pyright: ignore[reportOptionalSubscript]
+
+    before, stats = accepted(), running.get("/stats")
+
+    answers = [running.post("/jobs", {"type": "echo", "payload": {"n": n}}) for n in range(3)]
+
+    assert [answer.status_code for answer in answers] == [201, 201, 201]
+    jobs = [running.until_final(answer.json()["id"]) for answer in answers]
+    for answer, job in zip(answers, jobs, strict=True):
+        assert contracts.validate("job", answer.json(), known_values_only=True) == []
+        assert contracts.validate("job", job, known_values_only=True) == []
+        assert job["status"] == "COMPLETED"
+        events = running.get(f"/jobs/{job['id']}/events")["items"]
+        assert [event["jobId"] for event in events] == [job["id"]] * 4
+        assert [contracts.validate("event-envelope", event, known_values_only=True) for event in events] == [[]] * 4
+    assert accepted() - before == 3
+    while (after := running.get("/stats"))["lag"]["events"]:
+        pass
+    assert after["completedJobs"] - stats["completedJobs"] == 3
+
+
+def test_one_key_from_64_callers_at_once_is_one_job(running: Up) -> None:
+    body = {"type": "echo", "payload": {"same": True}, "idempotencyKey": "only-one"}
+    with ThreadPoolExecutor(64) as callers:
+        answers = list(callers.map(lambda _: running.post("/jobs", body), range(64)))
+
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert sorted({answer.status_code for answer in answers}) == [200, 201]
+    assert [answer.status_code for answer in answers].count(201) == 1
+    assert running.post("/jobs", {**body, "payload": {"same": False}}).status_code == 409
+
+
+def test_ctrl_c_ends_in_order_and_nothing_is_wrong_afterwards(tmp_path: Path) -> None:
+    up = Up(tmp_path / "data").until_ready()
+    accepted = up.post("/jobs", {"type": "sleep", "payload": {"seconds": 60}}).json()
+
+    code = up.stop()
+
+    assert code == 0
+    audit = odd(up.data_dir, "audit", "--json")
+    assert (audit.returncode, json.loads(audit.stdout)["violations"]) == (0, [])
+    again = Up(up.data_dir).until_ready()
+    assert again.get(f"/jobs/{accepted['id']}")["attempt"] <= 1
+    again.kill()
+
+
+def test_what_was_accepted_survives_kill_9_and_is_finished_afterwards(tmp_path: Path) -> None:
+    up = Up(tmp_path / "data", "--slots", "2").until_ready()
+    slow = up.post("/jobs", {"type": "sleep", "payload": {"seconds": 0.5}}).json()["id"]
+    accepted = [up.post("/jobs", {"type": "echo", "payload": {"n": n}}).json()["id"] for n in range(50)]
+
+    up.kill()
+    again = Up(up.data_dir).until_ready()
+
+    assert [again.until_final(job_id)["status"] for job_id in (slow, accepted[0], accepted[-1])] == ["COMPLETED"] * 3
+    page = again.get("/jobs?limit=500")
+    assert {slow, *accepted} <= {job["id"] for job in page["items"]}
+    again.stop()
+    assert odd(up.data_dir, "audit").returncode == 0
+
+
+# --- what cannot start ----------------------------------------------------------------------------
+
+
+def test_a_taken_port_is_one_clear_line_with_its_cure(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = odd(tmp_path / "data", "up", "--gateway-port", port, "--read-model-port", "0", "--web-port", "0")
+
+    assert done.returncode != 0
+    assert f"port {port}" in done.stderr
+    assert "ODD_GATEWAY_PORT=0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_data_of_a_later_release_is_refused_untouched(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    connection = sqlite3.connect(folder / "observatory.db")
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    before = (folder / "observatory.db").read_bytes()
+
+    done = odd(folder, "up")
+
+    assert done.returncode != 0
+    assert "999" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (folder / "observatory.db").read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "observatory.db").write_text("this is no database, and long enough to be looked at" * 100)
+
+    done = odd(folder, "up")
+
+    assert done.returncode != 0
+    assert "damaged" in done.stderr
+
+
+def test_broken_settings_are_all_reported_together(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('gateway_port = "many"\nslot = 4\n')
+
+    done = odd(tmp_path, "up")
+
+    assert done.returncode != 0
+    assert "gateway_port" in done.stderr
+    assert "did you mean slots" in done.stderr
+
+
+def test_an_engine_that_this_release_cannot_use_is_refused_with_the_reason(tmp_path: Path) -> None:
+    shown = environment(tmp_path)
+    assert "POSTGRES_URL" not in shown
+    done = subprocess.run(
+        [sys.executable, "-m", "observatory", "up"],
+        cwd=ROOT, env={**shown, "POSTGRES_URL": "postgresql://u:secret@127.0.0.1/x"}, capture_output=True, text=True,
+        timeout=30, check=False,
+    )  # fmt: skip
+
+    assert done.returncode != 0
+    assert "POSTGRES_URL" in done.stderr
+    assert "secret" not in done.stdout + done.stderr
+
+
+# --- the audit finds what was planted ---------------------------------------------------------------
+
+
+DOUBLED_EVENT = """
+INSERT INTO events
+SELECT NULL, job_id, 99, event_type, event_id, occurred_at, producer, correlation_id, causation_id, traceparent, payload
+FROM events WHERE job_id = :id AND sequence = 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("DELETE FROM jobs WHERE id = :id", True),
+        ("DELETE FROM events WHERE job_id = :id AND sequence = 2", True),
+        ("UPDATE jobs SET status = 'FAILED' WHERE id = :id", True),
+        (DOUBLED_EVENT, True),
+        ("UPDATE views SET document = json_set(document, '$.totalJobs', 77) WHERE :id <> ''", False),
+    ],
+)
+def test_a_planted_fault_is_found_and_the_job_is_named(tmp_path: Path, running: Up, sql: str, named: bool) -> None:
+    job_id = running.until_final(first_job(running))["id"]
+    copy = tmp_path / "copy"
+    shutil.copytree(running.data_dir, copy, ignore=shutil.ignore_patterns("lock"))
+    with sqlite3.connect(copy / "observatory.db") as connection:
+        assert connection.execute(sql, {"id": job_id}).rowcount > 0
+    connection.close()
+
+    done = odd(copy, "audit")
+
+    assert done.returncode == 1
+    assert (job_id if named else "totalJobs") in done.stdout

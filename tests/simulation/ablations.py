@@ -1,0 +1,248 @@
+"""Safeguards taken away one at a time, to see that the simulation notices.
+
+Each ablation replaces a part of the product while it lasts, and names the invariants one of which has
+to be found violated. A safeguard whose absence nothing notices is untested, or useless.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Generator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from unittest import mock
+
+import msgspec
+
+from observatory.core import lifecycle
+from observatory.core.command import Cancel, Rescue
+from observatory.core.event import EventType
+from observatory.core.job import Job, JobStatus
+from observatory.event_bus.consume import Consumer
+from observatory.job_store import sqlite as job_store_sqlite
+from observatory.job_store.sqlite import EarlierJobs, SqliteJobStore
+from observatory.maintenance.relay import Relay
+from observatory.view_store.projection import Projection
+from tests.simulation.checkers import Violation
+from tests.simulation.world import Outcome, World, run_seed
+
+SEEDS_MAX = 200
+"""Within so many seeds each ablation has to be caught."""
+
+
+class Ablation(msgspec.Struct, frozen=True):
+    """One safeguard less."""
+
+    name: str
+    invariants: frozenset[str]
+    """One of them is violated."""
+    applied: Callable[[], contextlib.AbstractContextManager[Any]]
+    """The safeguard is absent inside this context."""
+
+
+class Catch(msgspec.Struct, frozen=True):
+    """How an ablation was caught."""
+
+    seeds: int
+    """Tried until then, the last one included."""
+    outcome: Outcome
+
+    @property
+    def invariant(self) -> str:
+        """Id of what was found violated; the error's name when it was none of ours."""
+        failure = self.outcome.failure
+        return failure.invariant if isinstance(failure, Violation) else type(failure).__name__
+
+
+def hunt(ablation: Ablation, *, seeds_max: int = SEEDS_MAX) -> Catch | None:
+    """Try seed after seed until one fails; None when none does."""
+    with ablation.applied():
+        for seed in range(seeds_max):
+            outcome = run_seed(seed)
+            if outcome.failure is not None:
+                return Catch(seed + 1, outcome)
+    return None
+
+
+# --- the rules -------------------------------------------------------------------------------------
+
+
+def _without_fence() -> Any:
+    """Whoever ran the job once may settle it, as long as somebody runs it."""
+    return mock.patch.object(lifecycle, "fence_is_current", lambda job, fence: job.status.is_leased)
+
+
+def _without_rescue_recheck() -> Any:
+    """The snapshot of expired leases is believed."""
+
+    def rescue(job: Job, command: Rescue, at: datetime) -> Any:
+        current = msgspec.structs.replace(command, fence=job.fence)
+        return original(msgspec.structs.replace(job, lease_expires_at=job.lease_expires_at and at), current, at)
+
+    original = lifecycle._RULES[Rescue]
+    return mock.patch.dict(lifecycle._RULES, {Rescue: rescue})
+
+
+def _without_expiry_recheck() -> Any:
+    """A lease that was extended after the snapshot is ended all the same."""
+    return mock.patch.object(lifecycle, "lease_has_ended", lambda job, at: job.lease_expires_at is not None)
+
+
+def _without_retry_bound() -> Any:
+    """Every failure is followed by another attempt."""
+
+    def after_failure(job: Job, retry_in_s: float | None, at: datetime) -> Any:
+        if retry_in_s is None or job.cancel_requested_at is not None:
+            return original(job, retry_in_s, at)
+        changes = {"status": JobStatus.RETRYING, "run_at": at + timedelta(seconds=retry_in_s)}
+        return EventType.RETRIED, changes, {}
+
+    original = lifecycle._after_failure
+    return mock.patch.object(lifecycle, "_after_failure", after_failure)
+
+
+def _without_final_check() -> Any:
+    """A cancel takes effect on what is over."""
+
+    def cancel(job: Job, command: Cancel, at: datetime) -> Any:
+        if not job.status.is_final:
+            return original(job, command, at)
+        return lifecycle._step(job, at, lifecycle._cancelled(at))
+
+    original = lifecycle._RULES[Cancel]
+    return mock.patch.dict(lifecycle._RULES, {Cancel: cancel})
+
+
+def _without_due_check() -> Any:
+    """What waits for its time is made PENDING at once."""
+
+    def become_due(job: Job, command: Any, at: datetime) -> Any:
+        return lifecycle._step(job, at, (EventType.QUEUED, {"status": JobStatus.PENDING}, {}))
+
+    def due_ids(connection: sqlite3.Connection, at: datetime, count_max: int) -> list[str]:
+        return original(connection, at + timedelta(days=400), count_max)
+
+    original = job_store_sqlite._due_ids
+    stack = contextlib.ExitStack()
+    stack.enter_context(mock.patch.dict(lifecycle._RULES, {lifecycle.BecomeDue: become_due}))
+    stack.enter_context(mock.patch.object(job_store_sqlite, "_due_ids", due_ids))
+    return stack
+
+
+def _without_attempt_count() -> Any:
+    """A lost lease gives its attempt back, so that a job that kills its processor is repeated for ever."""
+
+    def rescue(job: Job, command: Rescue, at: datetime) -> Any:
+        step = original(job, command, at)
+        return lifecycle.Transition(msgspec.structs.replace(step.job, attempt=max(job.attempt - 1, 0)), step.facts)
+
+    original = lifecycle._RULES[Rescue]
+    return mock.patch.dict(lifecycle._RULES, {Rescue: rescue})
+
+
+# --- the store -------------------------------------------------------------------------------------
+
+
+def _without_atomic_outbox() -> Any:
+    """Events are written by a second unit of work, after the one that changed the row."""
+
+    def write_events(self: SqliteJobStore, connection: sqlite3.Connection, pending: Sequence[Any]) -> None:
+        kept = list(pending)
+
+        async def second_unit() -> None:
+            with contextlib.suppress(sqlite3.Error):
+                await self._file.write(lambda other: original(self, other, kept))
+
+        asyncio.get_running_loop().create_task(second_unit())  # noqa: RUF006 — the simulated loop keeps its tasks
+
+    original = SqliteJobStore._write_events
+    return mock.patch.object(SqliteJobStore, "_write_events", write_events)
+
+
+def _without_idempotency() -> Any:
+    """Neither the look-up nor the unique index knows keys."""
+
+    def earlier_jobs(connection: sqlite3.Connection, jobs: Sequence[Any]) -> EarlierJobs:
+        return EarlierJobs(original(connection, jobs).by_id, {})
+
+    def prepare(self: World, connection: sqlite3.Connection) -> None:
+        connection.execute("DROP INDEX jobs_by_key")
+
+    original = job_store_sqlite._earlier_jobs
+    stack = contextlib.ExitStack()
+    stack.enter_context(mock.patch.object(job_store_sqlite, "_earlier_jobs", earlier_jobs))
+    stack.enter_context(mock.patch.object(World, "prepare", prepare))
+    return stack
+
+
+def _without_fenced_heartbeat() -> Any:
+    """A heartbeat extends whatever lease the job has."""
+    sql = job_store_sqlite.SQL["extend_lease"]
+    assert "fence = ?" in sql
+    unfenced = sql.replace("fence = ?", "0 <= ?")
+    return mock.patch.dict(job_store_sqlite.SQL, {"extend_lease": unfenced})
+
+
+# --- movement and views ----------------------------------------------------------------------------
+
+
+def _without_confirm_wait() -> Any:
+    """The relay forgets events before the bus has taken them."""
+
+    async def run_once(self: Relay) -> int:
+        events = await self._outbox.unpublished(count_max=100)
+        if events:
+            await self._outbox.confirm(events[-1].position or 0)
+            await self._bus.publish(events)
+        return len(events)
+
+    return mock.patch.object(Relay, "run_once", run_once)
+
+
+def _without_checkpoint() -> Any:
+    """The projection folds what it is given, seen or not."""
+
+    async def apply(self: Projection[Any], events: Sequence[Any]) -> int:
+        floor = min([self.checkpoint, *((event.position or 1) - 1 for event in events[:1])])
+        before, self.checkpoint = self.checkpoint, floor
+        with mock.patch.object(self._store, "save", _saving_at(self._store.save, before)):
+            return await original(self, events)
+
+    original = Projection.apply
+    return mock.patch.object(Projection, "apply", apply)
+
+
+def _saving_at(save: Any, checkpoint: int) -> Any:
+    async def saved(name: str, view: Any, *, expected_checkpoint: int) -> None:
+        later = msgspec.structs.replace(view, checkpoint=max(view.checkpoint, checkpoint))
+        await save(name, later, expected_checkpoint=checkpoint)
+
+    return saved
+
+
+def _without_gap_check() -> Any:
+    """The consumer takes what comes for all there is."""
+
+    async def catch_up(self: Consumer, until: int | None) -> int:
+        return 0 if until is not None else await original(self, until)
+
+    original = Consumer._catch_up
+    return mock.patch.object(Consumer, "_catch_up", catch_up)
+
+
+ABLATIONS = (
+    Ablation("fence", frozenset({"L3", "L4"}), _without_fence),
+    Ablation("rescue-recheck", frozenset({"L5"}), _without_rescue_recheck),
+    Ablation("rescue-expiry", frozenset({"L5"}), _without_expiry_recheck),
+    Ablation("retry-bound", frozenset({"R1"}), _without_retry_bound),
+    Ablation("final-is-final", frozenset({"S3", "S1"}), _without_final_check),
+    Ablation("due-time", frozenset({"R2"}), _without_due_check),
+    Ablation("attempt-ledger", frozenset({"S5", "S9"}), _without_attempt_count),
+    Ablation("outbox-atomicity", frozenset({"S4", "S5"}), _without_atomic_outbox),
+    Ablation("idempotency", frozenset({"A2", "A3"}), _without_idempotency),
+    Ablation("heartbeat-fence", frozenset({"L4"}), _without_fenced_heartbeat),
+    Ablation("relay-confirm", frozenset({"M4", "M5"}), _without_confirm_wait),
+    Ablation("checkpoint", frozenset({"D1"}), _without_checkpoint),
+    Ablation("gap-check", frozenset({"AssertionError"}), _without_gap_check),
+)
+"""A gap is noticed by the projection itself, which asserts that there is none."""

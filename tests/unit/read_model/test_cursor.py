@@ -1,0 +1,42 @@
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from observatory.core import limits
+from observatory.core.errors import BadQuery
+from observatory.read_model.cursor import read_cursor, write_cursor
+
+PLACES = st.integers(0, limits.JSON_INTEGER_MAX)
+
+
+@given(PLACES, st.text(max_size=20))
+def test_a_cursor_reads_back(place: int, of: str) -> None:
+    cursor = write_cursor(place, of=of)
+
+    assert read_cursor(cursor, of=of) == place
+    assert len(cursor) <= limits.CURSOR_CHARS_MAX
+
+
+@given(PLACES, st.integers(0, 16), st.integers(1, 255))
+def test_a_changed_byte_is_noticed(place: int, index: int, change: int) -> None:
+    cursor = write_cursor(place, of="jobs")
+    raw = bytearray(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    raw[index] ^= change
+
+    with pytest.raises(BadQuery) as refused:
+        read_cursor(base64.urlsafe_b64encode(bytes(raw)).decode().rstrip("="), of="jobs")
+    assert refused.value.code == "bad_cursor"
+
+
+@given(st.text(max_size=600))
+def test_any_other_text_is_refused(text: str) -> None:
+    with pytest.raises(BadQuery) as refused:
+        read_cursor(text, of="jobs")
+    assert refused.value.code == "bad_cursor"
+
+
+def test_a_cursor_fits_its_own_list_only() -> None:
+    with pytest.raises(BadQuery):
+        read_cursor(write_cursor(1, of="jobs"), of="events")
