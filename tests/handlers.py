@@ -265,7 +265,7 @@ def forever_process(ctx: JobContext, *, fifo: str | None = None) -> None:
 @app.job("family.process", runs_in="process")
 def family_process(ctx: JobContext, *, fifo: str, then: str) -> None:
     """Starts a program that waits for ever and holds *fifo* open; then exits or goes on for ever."""
-    said = Path(fifo).open("w", encoding="ascii", buffering=1)  # noqa: SIM115 — held open until this process ends
+    said = Path(fifo).open("w", encoding="ascii", buffering=1)
     waits = [sys.executable, "-c", "import signal; signal.pause()"]
     started = subprocess.Popen(waits, pass_fds=(said.fileno(),))
     said.write(f"{os.getpid()} {started.pid}\n")

@@ -111,7 +111,7 @@ class ChecksumRun:
         return True
 
     def _request(self, name: str) -> dict[str, Any]:
-        path = os.path.abspath(name)
+        path = os.path.abspath(name)  # noqa: PTH100 — resolve() would follow links
         digest = hashlib.sha256(f"{self._name}\0{path}".encode()).hexdigest()
         return {
             "type": JOB_TYPE,

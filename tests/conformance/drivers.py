@@ -166,16 +166,15 @@ class BreakableFile(SqliteFile):
     """The file as it is, over connections that can fail."""
 
     def __init__(self, path: Path, faults: Faults, *, writer: Executor, readers: Executor) -> None:
-        super().__init__(path, writer=writer, readers=readers)
         self._faults = faults
-        self._connection = BreakableConnection(self._connection, faults)
+        super().__init__(path, writer=writer, readers=readers)
+
+    def open_connection(self, *, is_reader=False):
+        return BreakableConnection(super().open_connection(is_reader=is_reader), self._faults)
 
     def commit(self, connection):
         super().commit(connection)
         self._faults.after_commit()
-
-    def _read(self, query):
-        return super()._read(lambda connection: query(BreakableConnection(connection, self._faults)))
 
 
 @dataclass(kw_only=True)

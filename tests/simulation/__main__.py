@@ -11,6 +11,7 @@ from tests.simulation.campaign import run_campaign
 from tests.simulation.quiet import no_logs
 from tests.simulation.world import run_seed
 
+
 def main(arguments: list[str] | None = None) -> int:
     options = _parsed(arguments)
     with no_logs():

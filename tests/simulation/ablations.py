@@ -7,7 +7,7 @@ to be found violated. A safeguard whose absence nothing notices is untested, or 
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
@@ -153,7 +153,7 @@ def _without_atomic_outbox() -> Any:
             with contextlib.suppress(sqlite3.Error):
                 await self._file.write(lambda other: original(self, other, kept))
 
-        asyncio.get_running_loop().create_task(second_unit())  # noqa: RUF006 — the simulated loop keeps its tasks
+        asyncio.get_running_loop().create_task(second_unit())
 
     original = SqliteJobStore._write_events
     return mock.patch.object(SqliteJobStore, "_write_events", write_events)

@@ -6,6 +6,7 @@ The rules are in `docs/decisions/0002-simulation-loop.md`. Nothing here knows wh
 import asyncio
 import contextvars
 import heapq
+import math
 import threading
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
@@ -40,7 +41,7 @@ class Node:
         self.name = name
         self.is_crashed = False
         self.is_paused = False
-        self.was_paused_at_s = -1.0
+        self.was_paused_at_s = -math.inf
         self.parked: list[asyncio.Handle] = []
 
     def __repr__(self) -> str:

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from observatory.core.errors import CheckpointMoved, Unavailable
-from observatory.core.event import Event, Producer
-from observatory.core.job import JobStatus, NewJob
+from observatory.core.event import Producer
+from observatory.core.job import NewJob
 from observatory.core.retry import RetryPolicy
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_migrations import load_migrations, migrate

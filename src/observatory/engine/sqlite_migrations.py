@@ -55,7 +55,7 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], *, path
 
     Raises:
         DataTooNew: The file was written by a later release; it was not touched.
-        DataFolderUnusable: A migration that was applied is not the one this release knows.
+        DataFolderUnusable: A migration that was applied is not the one this release knows, or none of ours was.
     """
     version = schema_version(connection)
     _refuse_newer(version, migrations, path)
@@ -107,6 +107,8 @@ def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
 
 
 def _check_applied(connection: sqlite3.Connection, applied: list[Migration], path: Path) -> None:
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone() is None:
+        raise DataFolderUnusable(f"{path} is not one of ours", "point ODD_DATA_DIR at another folder")
     digests = dict(connection.execute("SELECT number, digest FROM migrations"))
     for migration in applied:
         if digests.get(migration.number) != migration.digest:

@@ -1,0 +1,300 @@
+"""Does the one writer commit in groups, in order, and let nobody suffer for another?"""
+
+import asyncio
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from observatory.core import limits
+from observatory.core.errors import ObservatoryError, StoreUnavailable, UnknownJob
+from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.sqlite_file import CommitUnknown, SqliteFile, translated
+
+
+class CountingFile(SqliteFile):
+    """Counts commits; *lost* of them take effect but answer with an error."""
+
+    commits = 0
+    lost = 0
+
+    def commit(self, connection):
+        super().commit(connection)
+        self.commits += 1
+        if self.lost:
+            self.lost -= 1
+            raise sqlite3.OperationalError("disk I/O error")
+
+
+@pytest.fixture(params=["threads", "inline"])
+def file(request, tmp_path):
+    is_inline = request.param == "inline"
+    writer = InlineExecutor() if is_inline else ThreadPoolExecutor(1)
+    readers = InlineExecutor() if is_inline else ThreadPoolExecutor(2)
+    file = CountingFile(tmp_path / "test.db", writer=writer, readers=readers)
+    file.write_now(lambda connection: connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY) STRICT"))
+    file.commits = 0
+    yield file
+    writer.shutdown()
+    readers.shutdown()
+    file.abandon()
+
+
+def insert(number):
+    def unit(connection):
+        connection.execute("INSERT INTO t VALUES (?)", (number,))
+        return number
+
+    return unit
+
+
+def failing(number, error):
+    """Writes, then raises *error*."""
+
+    def unit(connection):
+        insert(number)(connection)
+        raise error
+
+    return unit
+
+
+def select(connection):
+    return [number for (number,) in connection.execute("SELECT n FROM t ORDER BY n")]
+
+
+async def write_all(file, units):
+    return await asyncio.gather(*(file.write(unit) for unit in units), return_exceptions=True)
+
+
+async def test_what_waits_together_is_committed_together(file):
+    values = await write_all(file, [insert(number) for number in range(100)])
+
+    assert values == list(range(100))
+    assert file.commits == 1
+    assert await file.read(select) == list(range(100))
+
+
+async def test_a_group_is_bounded(file):
+    await write_all(file, [insert(number) for number in range(limits.WRITE_GROUP_MAX + 1)])
+
+    assert file.commits == 2
+
+
+async def test_units_take_effect_in_the_order_of_their_calls(file):
+    order = []
+
+    def unit(number):
+        return lambda connection: order.append(number)
+
+    await write_all(file, [unit(number) for number in range(50)])
+
+    assert order == list(range(50))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.IntegrityError("x"),
+        UnknownJob("x"),
+        AssertionError("x"),
+        KeyError("x"),
+        OverflowError("x"),
+        RuntimeError("x"),
+        AttributeError("x"),
+        RecursionError("x"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_one_failing_unit_fails_alone(file, error):
+    values = await write_all(file, [insert(1), failing(2, error), insert(3)])
+
+    assert [values[0], values[2]] == [1, 3]
+    assert values[1] is error
+    assert await file.read(select) == [1, 3]
+
+
+async def test_a_single_failing_unit_leaves_nothing(file):
+    with pytest.raises(UnknownJob):
+        await file.write(failing(1, UnknownJob("x")))
+
+    assert await file.read(select) == []
+    assert await file.write(insert(1)) == 1
+
+
+async def test_a_group_whose_commit_may_have_taken_effect_is_not_run_again(file):
+    file.lost = 1
+
+    values = await write_all(file, [insert(1), insert(2)])
+
+    assert [type(value) for value in values] == [CommitUnknown, CommitUnknown]
+    assert await file.read(select) == [1, 2]
+    assert await file.write(insert(3)) == 3
+
+
+async def test_a_single_unit_whose_commit_may_have_taken_effect_says_so(file):
+    file.lost = 1
+
+    with pytest.raises(CommitUnknown):
+        await file.write(insert(1))
+
+    assert await file.read(select) == [1]
+
+
+async def test_a_commit_that_was_refused_is_rolled_back_and_tried_one_by_one(file, monkeypatch):
+    refusals = [sqlite3.OperationalError("database or disk is full")]
+
+    def commit(connection):
+        if refusals:
+            raise refusals.pop()
+        SqliteFile.commit(file, connection)
+
+    monkeypatch.setattr(file, "commit", commit)
+
+    assert await write_all(file, [insert(1), insert(2)]) == [1, 2]
+    assert await file.read(select) == [1, 2]
+
+
+async def test_a_transaction_whose_rollback_failed_does_not_block_the_writer(file, monkeypatch):
+    class NoRollback:
+        def __init__(self, connection):
+            self.connection = connection
+            self.in_transaction = False  # as if it could not be seen
+
+        def execute(self, sql, *values):
+            if sql == "BEGIN IMMEDIATE":
+                self.connection.execute(sql)
+                raise sqlite3.OperationalError("injected after BEGIN")
+            return self.connection.execute(sql, *values)
+
+        def close(self):
+            self.connection.close()
+
+    real = file._connection
+    monkeypatch.setattr(file, "_connection", NoRollback(real))
+    with pytest.raises(sqlite3.OperationalError):
+        await file.write(insert(1))
+    assert real.in_transaction
+    monkeypatch.setattr(file, "_connection", real)
+
+    assert await file.write(insert(2)) == 2
+    assert await file.read(select) == [2]
+
+
+async def test_a_broken_executor_fails_its_callers_instead_of_leaving_them_waiting(file, monkeypatch):
+    class Broken(InlineExecutor):
+        def submit(self, fn, /, *args, **kwargs):
+            raise RuntimeError("cannot schedule new futures after shutdown")
+
+    monkeypatch.setattr(file, "_writer_executor", Broken())
+
+    async with asyncio.timeout(10.0):
+        values = await write_all(file, [insert(1), insert(2)])
+
+    assert [type(value) for value in values] == [RuntimeError, RuntimeError]
+
+
+async def test_a_caller_that_left_before_its_turn_writes_nothing(file):
+    async with asyncio.TaskGroup() as tasks:
+        leaver = tasks.create_task(file.write(insert(1)))
+        stayer = tasks.create_task(file.write(insert(2)))
+        await asyncio.sleep(0)
+        leaver.cancel()
+
+    assert stayer.result() == 2
+    assert await file.read(select) in ([2], [1, 2])  # its unit may have been on its way
+
+
+async def test_a_cancelled_caller_does_not_cancel_the_writer(file):
+    task = asyncio.create_task(file.write(insert(1)))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert await file.write(insert(2)) == 2
+
+
+async def test_a_read_sees_every_commit_that_returned_before_it(file):
+    for number in range(20):
+        await file.write(insert(number))
+        assert number in await file.read(select)
+
+
+async def test_a_read_can_change_nothing(file):
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        await file.read(insert(1))
+
+
+async def test_a_commit_survives_the_file_being_left_as_it_is(file, tmp_path):
+    await file.write(insert(1))
+
+    file.abandon()
+
+    again = SqliteFile(tmp_path / "test.db", writer=InlineExecutor(), readers=InlineExecutor())
+    assert again.read_now(select) == [1]
+    again.abandon()
+
+
+async def test_every_commit_waits_for_the_disk(file):
+    pragmas = {
+        name: file._connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous", "foreign_keys", "trusted_schema")
+    }
+
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "trusted_schema": 0}
+
+
+async def test_closing_finishes_what_waits(file, tmp_path):
+    waiting = [asyncio.create_task(file.write(insert(number))) for number in range(5)]
+    await asyncio.sleep(0)
+
+    await file.close()
+    await file.close()
+
+    assert [await task for task in waiting] == list(range(5))
+    left = sqlite3.connect(tmp_path / "test.db")
+    assert select(left) == list(range(5))
+    left.close()
+
+
+async def test_a_closed_file_takes_and_gives_nothing(file):
+    await file.close()
+
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        await file.write(insert(1))
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        await file.read(select)
+
+
+async def test_waiters_learn_of_a_commit(file):
+    assert not file.has_committed.is_set()
+
+    await file.write(insert(1))
+
+    assert file.has_committed.is_set()
+
+
+def every_error(kind):
+    return [kind, *(one for child in kind.__subclasses__() for one in every_error(child))]
+
+
+@pytest.mark.parametrize("kind", every_error(sqlite3.Error), ids=lambda kind: kind.__name__)
+def test_every_error_of_the_library_is_translated(kind):
+    with pytest.raises(StoreUnavailable, match=kind.__name__) as raised, translated(StoreUnavailable):
+        raise kind("no such thing")
+
+    assert isinstance(raised.value.__cause__, kind)
+
+
+@pytest.mark.parametrize("error", [UnknownJob("x"), AssertionError("x"), KeyError("x")], ids=repr)
+def test_other_errors_pass_as_they_are(error):
+    with pytest.raises((ObservatoryError, AssertionError, KeyError)) as raised, translated(StoreUnavailable):
+        raise error
+
+    assert raised.value is error
+
+
+def test_the_inline_executor_hands_values_and_errors_on():
+    executor = InlineExecutor()
+
+    assert executor.submit(divmod, 7, 2).result() == (3, 1)
+    assert isinstance(executor.submit(divmod, 7, 0).exception(), ZeroDivisionError)
