@@ -40,8 +40,8 @@ services: ## Say which packages the tests of the external engines need
 chaos: setup ## Kill the running system again and again and count what was lost (KILLS=5)
 	@KILLS=$(KILLS) $(BIN)/python -m tests.chaos $(ARGS)
 
-simulate: setup ## Run seeded simulations with faults (SEEDS=100)
-	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+simulate: setup ## Run seeded simulations with faults (SEEDS=100, or SEED=17 for one of them)
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 lock: setup ## Write requirements/*.lock anew from pyproject.toml (UPGRADE=1: newest versions)
 	@UPGRADE=$(UPGRADE) sh scripts/lock.sh

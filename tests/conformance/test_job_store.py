@@ -163,7 +163,8 @@ class TestRoundTrip:
         assert (job.status, job.attempt, job.fence, job.worker) == (S.EXECUTING, 1, 1, "worker-1")
         assert job.lease_expires_at == truth.clock.now() + timedelta(seconds=10)
 
-    async def test_claims_go_by_priority_then_due_time_then_acceptance(self, truth):
+    @pytest.mark.parametrize("count_max", [1, 2, 5])
+    async def test_claims_go_by_priority_then_due_time_then_acceptance(self, truth, count_max):
         due = [truth.clock.now() + timedelta(seconds=seconds) for seconds in (2, 1, 1, 1, 1)]
         news = [
             new_job(truth.ids, priority=priority, run_at=run_at)
@@ -176,7 +177,7 @@ class TestRoundTrip:
         truth.clock.advance(5.0)
         await truth.store.make_due(count_max=10)
 
-        claimed = await claim(truth, 5)
+        claimed = [job for _ in range(5) for job in await claim(truth, count_max)]
 
         assert [job.id for job in claimed] == [news[number].id for number in (3, 0, 1, 2, 4)]
 
@@ -516,6 +517,19 @@ class TestRefusals:
 
         assert not state.is_held
         assert (await truth.queries.job(job.id)).lease_expires_at is None
+
+    async def test_an_old_attempt_cannot_extend_the_lease_of_the_next_one(self, truth):
+        [job] = await executing(truth)
+        truth.clock.advance(10.0)
+        await apply_one(truth, job.id, Rescue(fence=1, retry_in_s=0.0))
+        await truth.store.make_due(count_max=1)
+        [again] = await claim(truth, worker="worker-2")
+        truth.clock.advance(5.0)
+
+        states = await truth.store.heartbeat(WORKER, [Lease(job.id, 1), Lease(job.id, 2)], lease_s=10.0)
+
+        assert [state.is_held for state in states] == [False, False]
+        assert (await truth.queries.job(job.id)).lease_expires_at == again.lease_expires_at
 
     async def test_a_heartbeat_that_came_in_time_prevents_the_rescue(self, truth):
         [job] = await executing(truth)

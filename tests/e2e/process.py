@@ -23,9 +23,8 @@ class Up:
 
     def __init__(self, data_dir: Path, *options: str) -> None:
         self.data_dir = data_dir
-        ports = ["--gateway-port", "0", "--read-model-port", "0", "--web-port", "0"]
         self.process = subprocess.Popen(
-            [*PROGRAM, "up", "--json", *ports, *options],
+            [*PROGRAM, "up", "--json", *ports_besides(options), *options],
             cwd=ROOT,
             env=environment(data_dir),
             stdout=subprocess.PIPE,
@@ -99,3 +98,9 @@ def odd(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
+
+
+def ports_besides(options: tuple[str, ...]) -> list[str]:
+    """Free ports for the services whose port *options* do not name."""
+    names = ("--gateway-port", "--read-model-port", "--web-port")
+    return [word for name in names if name not in options for word in (name, "0")]

@@ -22,6 +22,7 @@ from observatory.event_bus.consume import Consumer
 from observatory.job_store import sqlite as job_store_sqlite
 from observatory.job_store.sqlite import EarlierJobs, SqliteJobStore
 from observatory.maintenance.relay import Relay
+from observatory.processor.worker import Claims, Heartbeats
 from observatory.view_store.projection import Projection
 from tests.simulation.checkers import Violation
 from tests.simulation.world import Outcome, World, run_seed
@@ -140,6 +141,24 @@ def _without_attempt_count() -> Any:
     return mock.patch.dict(lifecycle._RULES, {Rescue: rescue})
 
 
+# --- the processor ---------------------------------------------------------------------------------
+
+
+def _without_self_fence() -> Any:
+    """A processor that cannot reach the store runs on."""
+    return mock.patch.object(Heartbeats, "_stop_expiring", lambda self: None)
+
+
+def _without_heartbeat_deadline() -> Any:
+    """A heartbeat waits for its answer as long as it takes."""
+    return mock.patch.object(Heartbeats, "_patience_s", lambda self, now_s: 1e6)
+
+
+def _without_late_claim_check() -> Any:
+    """What was claimed is begun, however late the answer comes."""
+    return mock.patch.object(Claims, "_is_too_late", lambda self, asked_s: False)
+
+
 # --- the store -------------------------------------------------------------------------------------
 
 
@@ -203,21 +222,15 @@ def _without_checkpoint() -> Any:
     """The projection folds what it is given, seen or not."""
 
     async def apply(self: Projection[Any], events: Sequence[Any]) -> int:
-        floor = min([self.checkpoint, *((event.position or 1) - 1 for event in events[:1])])
-        before, self.checkpoint = self.checkpoint, floor
-        with mock.patch.object(self._store, "save", _saving_at(self._store.save, before)):
-            return await original(self, events)
+        if self._view is None:
+            await self.load()
+        for event in events:
+            if event.position <= self.checkpoint:
+                self._view = self._fold(self._view, event)
+        return await original(self, events)
 
     original = Projection.apply
     return mock.patch.object(Projection, "apply", apply)
-
-
-def _saving_at(save: Any, checkpoint: int) -> Any:
-    async def saved(name: str, view: Any, *, expected_checkpoint: int) -> None:
-        later = msgspec.structs.replace(view, checkpoint=max(view.checkpoint, checkpoint))
-        await save(name, later, expected_checkpoint=checkpoint)
-
-    return saved
 
 
 def _without_gap_check() -> Any:
@@ -238,6 +251,9 @@ ABLATIONS = (
     Ablation("final-is-final", frozenset({"S3", "S1"}), _without_final_check),
     Ablation("due-time", frozenset({"R2"}), _without_due_check),
     Ablation("attempt-ledger", frozenset({"S5", "S9"}), _without_attempt_count),
+    Ablation("self-fence", frozenset({"L6"}), _without_self_fence),
+    Ablation("heartbeat-deadline", frozenset({"L6"}), _without_heartbeat_deadline),
+    Ablation("late-claim", frozenset({"L6"}), _without_late_claim_check),
     Ablation("outbox-atomicity", frozenset({"S4", "S5"}), _without_atomic_outbox),
     Ablation("idempotency", frozenset({"A2", "A3"}), _without_idempotency),
     Ablation("heartbeat-fence", frozenset({"L4"}), _without_fenced_heartbeat),

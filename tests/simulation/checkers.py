@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from observatory.core import limits
 from observatory.core.command import Command, Rescue
 from observatory.core.errors import IdempotencyConflict
 from observatory.core.event import Event, EventType
@@ -143,6 +144,13 @@ class History:
     @property
     def position(self) -> int:
         return len(self.events)
+
+    def lease_end(self, job_id: str, fence: int) -> datetime | None:
+        """Until when the claim with *fence* leased the job, heartbeats aside; None once it is over."""
+        job = self.jobs[job_id]
+        if job.document is None or not job.is_attempt_open or job.document["fence"] != fence:
+            return None
+        return msgspec.convert(job.document["leaseExpiresAt"], datetime)
 
     def begin_file(self) -> None:
         """The file was opened anew: its notes begin at one again."""
@@ -387,27 +395,60 @@ def check_conservation(view: StatsView, connection: sqlite3.Connection, accepted
 # --- handlers --------------------------------------------------------------------------------------
 
 
+class Running:
+    """A handler that runs."""
+
+    def __init__(self, node: Node, fence: int, *, begun_s: float, ignores_stop: bool) -> None:
+        self.node = node
+        self.fence = fence
+        self._begun_s = begun_s
+        self._ignores_stop = ignores_stop
+
+    @property
+    def was_stopped(self) -> bool:
+        """Its process was paused since shortly before the claim: it could not know what time it was."""
+        return self.node.is_paused or self.node.was_paused_at_s > self._begun_s - limits.LEASE_S
+
+    @property
+    def is_excused(self) -> bool:
+        """It may run on although it was overtaken."""
+        return self._ignores_stop or self.node.is_crashed or self.was_stopped
+
+
 class Effects:
     """What handlers did, kept outside the store."""
 
     def __init__(self) -> None:
         self.started: set[tuple[str, int]] = set()
         self.succeeded: set[tuple[str, int]] = set()
-        self._running: dict[str, list[tuple[int, Node]]] = {}
+        self._running: dict[str, list[Running]] = {}
         self.overlaps = 0
         """Handlers that began while an overtaken one of the same job still ran: allowed, and counted."""
 
-    def note_start(self, job_id: str, fence: int, node: Node) -> None:
+    def note_start(self, job_id: str, begun: "Running", lease_ends_at: datetime | None, at: datetime) -> None:
+        """
+        Judge a beginning.
+
+        Args:
+            lease_ends_at: None when the job belongs to another attempt by now.
+        """
+        node, fence = begun.node, begun.fence
         require((job_id, fence) not in self.started, "L1", f"attempt {fence} of job {job_id} was begun twice")
         self.started.add((job_id, fence))
+        is_leased = lease_ends_at is not None and at < lease_ends_at
+        what = f"{node} began attempt {fence} of job {job_id} after its lease, and was not paused"
+        require(is_leased or begun.was_stopped, "L6", what)
         running = self._running.setdefault(job_id, [])
-        self.overlaps += any(not other.is_crashed for _, other in running)
-        running.append((fence, node))
+        for other in running:
+            self.overlaps += not other.node.is_crashed
+            what = f"{other.node} still runs attempt {other.fence} of job {job_id}, which {node} runs as {fence}"
+            require(other.is_excused, "L6", what)
+        running.append(begun)
 
-    def note_end(self, job_id: str, fence: int, node: Node, *, is_success: bool) -> None:
-        self._running[job_id].remove((fence, node))
+    def note_end(self, job_id: str, ended: "Running", *, is_success: bool) -> None:
+        self._running[job_id].remove(ended)
         if is_success:
-            self.succeeded.add((job_id, fence))
+            self.succeeded.add((job_id, ended.fence))
 
     def check(self, history: History) -> None:
         """Whatever is COMPLETED was done by the attempt that completed it."""

@@ -46,17 +46,17 @@ WEIGHTS = {
     "job_store.announce": 3.0, "job_store.cancel": 3.0, "job_store.rescue": 5.0, "job_queries.job": 3.0,
     "event_log.after": 2.0, "view_store.load": 5.0, "event_bus.subscribe": 3.0, "event_bus.listen": 3.0,
 }  # fmt: skip
-"""How likely a fault is at one call of a step, against others: less where calls repeat all the time, more where they are rare."""
+"""How likely a fault is at a step, against others: less where calls repeat all the time, more where they are rare."""
 
 RACES = {
-    ("stalled", "before", "job_store.rescue"): 6.0,  # a heartbeat comes between the snapshot and the rescue
+    ("stalled", "before", "job_store.rescue"): 12.0,  # a heartbeat comes between the snapshot and the rescue
     ("stalled", "before", "job_store.settle"): 8.0,  # the settle of an attempt that was overtaken meanwhile
     ("pause", "before", "job_store.settle"): 4.0,
     ("crash", "before", "job_store.settle"): 3.0,
 }
 """How much likelier still a fault is where it makes a dangerous order of events."""
 
-WORLD_KINDS = ("power cut", "outage", "drain", "node crash", "node pause", "handler kills its node")
+WORLD_KINDS = ("power cut", "outage", "partition", "drain", "node crash", "node pause", "handler kills its node")
 
 CELLS: frozenset[tuple[str, str]] = frozenset(
     {
@@ -138,8 +138,8 @@ class Faults:
         return self._stream.uniform(3.0, 30.0)
 
     def pause_s(self) -> float:
-        """Of a stopped process: from less than a heartbeat to three leases."""
-        return self._stream.uniform(0.5, 45.0)
+        """Of a stopped process: from less than a heartbeat to three leases, often a little more than one."""
+        return self._stream.uniform(13.0, 24.0) if self.is_likely() else self._stream.uniform(0.5, 45.0)
 
 
 class Calls:
@@ -364,7 +364,7 @@ class FaultyBus:
             self._world.later(self._faults.stall_s(), bus.hint)
 
     async def listen(self) -> Any:
-        return await self._calls.call("event_bus.listen", BusUnavailable, lambda: self._world.drivers.bus.listen())
+        return await self._calls.call("event_bus.listen", BusUnavailable, self._world.drivers.bus.listen)
 
 
 class FaultySubscription:

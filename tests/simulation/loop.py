@@ -42,6 +42,8 @@ class Node:
         self.is_crashed = False
         self.is_paused = False
         self.was_paused_at_s = -math.inf
+        self.cut_off_until_s = 0.0
+        """Until then nothing that it sends arrives."""
         self.parked: list[asyncio.Handle] = []
 
     def __repr__(self) -> str:

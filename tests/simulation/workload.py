@@ -17,7 +17,7 @@ from observatory.job_store.port import Applied, Order, Submitted
 from observatory.processor.context import JobContext
 from observatory.testing.factories import new_job
 from observatory.testing.manual_sources import BEGINNING, SeededIds
-from tests.simulation.checkers import require
+from tests.simulation.checkers import Running, require
 from tests.simulation.loop import NODE, Node
 from tests.simulation.streams import Stream, Streams
 
@@ -28,6 +28,7 @@ UNSERVED = "unserved"
 """A type that no processor knows: its jobs wait, and cost nothing."""
 
 SERVED = ("steady", "wild", "checked")
+DEEDS = ("succeed", "succeed", "fail", "retry", "discard", "snooze", "ignore", "stop", "kill")
 CLIENTS = 2
 SUBMITS_UNTIL_S = 35.0
 
@@ -174,26 +175,26 @@ class Deeds:
     async def _run(self, context: JobContext, *, number: int, bad: bool) -> dict[str, int]:
         world, fence = self._world, context.fence
         stream = self._streams.of(f"{context.job_id}/{fence}")
+        deed = "succeed" if context.type == "steady" else stream.choice(DEEDS)
+        running = Running(self._node, fence, begun_s=world.loop.time(), ignores_stop=deed == "ignore")
         world.note(self._node, "handler", f"begins {world.short(context.job_id)} fence {fence}")
         with world.judged():
-            world.effects.note_start(context.job_id, fence, self._node)
+            world.effects.note_start(
+                context.job_id, running, world.history.lease_end(context.job_id, fence), world.clock.now()
+            )
         is_success = False
         try:
-            await self._work(context, stream)
+            await self._work(context, deed, stream)
             is_success = True
         finally:
             if not self._node.is_crashed:
                 world.note(self._node, "handler", f"ends {world.short(context.job_id)} fence {fence} {is_success}")
-                world.effects.note_end(context.job_id, fence, self._node, is_success=is_success)
+                world.effects.note_end(context.job_id, running, is_success=is_success)
         return {"number": number, "fence": fence}
 
-    async def _work(self, context: JobContext, stream: Stream) -> None:
+    async def _work(self, context: JobContext, deed: str, stream: Stream) -> None:
         run_s = stream.choice((0.0, 0.05, 0.3, 1.0, 4.0, 12.0, 25.0, 25.0, 40.0, 40.0))
-        if context.type == "steady":
-            await asyncio.sleep(run_s / 4)
-            return
-        deed = stream.choice(("succeed", "succeed", "fail", "retry", "discard", "snooze", "ignore", "stop", "kill"))
-        await self._spend(run_s, ignores_stop=deed == "ignore")
+        await self._spend(run_s / 4 if context.type == "steady" else run_s, ignores_stop=deed == "ignore")
         if deed == "stop":
             context.stop_if_asked()
         if deed == "fail":

@@ -59,7 +59,7 @@ from tests.simulation.faults import (
     FaultyViewStore,
     WatchedFile,
 )
-from tests.simulation.loop import Livelock, LoopClock, Node, SimulationLoop
+from tests.simulation.loop import NODE, Livelock, LoopClock, Node, SimulationLoop
 from tests.simulation.streams import Streams
 from tests.simulation.trace import Trace
 from tests.simulation.workload import UNSERVED, Client, Deeds, plan_tasks
@@ -256,7 +256,8 @@ class World:
 
     async def carry_out(self, step: str, error: type[Unavailable], effect: Callable[[], Awaitable[T]]) -> T:
         """Run *effect* as part of the store: it goes on when its caller does not."""
-        if self._is_down or self.loop.time() < self._outage_until_s:
+        now_s, node = self.loop.time(), NODE.get()
+        if self._is_down or now_s < self._outage_until_s or (node is not None and now_s < node.cut_off_until_s):
             raise error(f"simulated: {step} during an outage")
         answer: asyncio.Future[Any] = self.loop.create_future()
         self._in_flight[answer] = error
@@ -306,7 +307,7 @@ class World:
         for number, tasks in enumerate(plan_tasks(stream, self.ids), start=1):
             client = Client(self, f"client{number}", tasks)
             self._clients.append(client)
-            self._mains[client.name] = lambda node, client=client: self._guard(client.run())
+            self._mains[client.name] = lambda node, client=client: client.run()
         for number in range(1, stream.choice((2, 2, 3)) + 1):
             self._mains[f"worker{number}"] = self._run_worker
         self._mains["keeper1"] = self._run_keeper
@@ -319,15 +320,15 @@ class World:
         generation = self._generations[name] = self._generations.get(name, 0) + 1
         node = self._nodes[name] = Node(f"{name}#{generation}")
         self.note(node, "starts", "")
-        self.loop.spawn(node, self._guard(self._mains[name](node)))
+        self.loop.spawn(node, self._guard(name, node))
 
     def _restart(self, name: str, dead: Node) -> None:
         if self._nodes[name] is dead and not (self._is_down and not name.startswith("client")):
             self._start(name)
 
-    async def _guard(self, main: Awaitable[None]) -> None:
+    async def _guard(self, name: str, node: Node) -> None:
         try:
-            await main
+            await self._mains[name](node)
         except Exception as error:  # noqa: BLE001 — a process that ends by an error is a fault of the product
             self.fail(error)
 
@@ -395,6 +396,7 @@ class World:
         plans: list[tuple[Callable[[], object], int]] = [
             (self._cut_power, stream.choice((0, 0, 1, 2))),
             (self._begin_outage, stream.choice((0, 0, 1, 2))),
+            (self._cut_off_some_worker, stream.choice((0, 0, 1, 2))),
             (self._drain_some_worker, stream.choice((0, 0, 1, 2))),
             (lambda: self._befall("node crash"), stream.choice((0, 0, 1, 3))),
             (lambda: self._befall("node pause"), stream.choice((0, 1, 2, 4))),
@@ -446,6 +448,15 @@ class World:
             self.note(None, "outage", f"{seconds} s")
             self._outage_until_s = max(self._outage_until_s, self.loop.time() + seconds)
 
+    def _cut_off_some_worker(self) -> None:
+        """The store works and one processor cannot reach it: the rescuer does not wait for it."""
+        if self.faults.are_on:
+            node = self._some_node("worker")
+            seconds = self.streams.faults.choice((3.0, 16.0, 22.0, 28.0))
+            self.faults.note("partition", "world")
+            self.note(node, "cut off", f"{seconds} s")
+            node.cut_off_until_s = self.loop.time() + seconds
+
     def _drain_some_worker(self) -> None:
         node = self._some_node("worker")
         drain = self._drains.get(node.name)
@@ -490,6 +501,7 @@ class World:
         self.faults.are_on = False
         self._outage_until_s = 0.0
         for node in self._nodes.values():
+            node.cut_off_until_s = 0.0
             if node.is_paused:
                 self.loop.resume(node)
 

@@ -65,17 +65,16 @@ DELETE FROM workers WHERE heartbeat_at < ?;
 INSERT INTO types (type, seen_at, document) VALUES (?, ?, ?)
 ON CONFLICT (type) DO UPDATE SET seen_at = excluded.seen_at, document = excluded.document;
 
--- name: events_after — outbox and log
-SELECT {columns} FROM events WHERE position > ? ORDER BY position LIMIT ?;
-
 -- name: head — the newest position
 SELECT coalesce(max(position), 0) FROM events;
 
 -- name: job_by_id — one job
 SELECT {columns} FROM jobs WHERE id = ?;
 
--- name: page — the driver adds the filter
-SELECT {columns}, number FROM jobs WHERE {conditions} ORDER BY number DESC LIMIT ?;
+-- name: page — the driver adds the filter; where no index gives the order, only numbers are sorted, not rows
+SELECT {columns}, number FROM jobs
+WHERE number IN (SELECT number FROM jobs WHERE {conditions} ORDER BY number DESC LIMIT ?)
+ORDER BY number DESC;
 
 -- name: queue_depths — open jobs only, from an index that holds nothing else
 SELECT queue, status, count(*), min(run_at) FROM jobs

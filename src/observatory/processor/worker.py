@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from observatory.core import limits
-from observatory.core.command import Fail, Settle
+from observatory.core.command import Fail, Release, Settle
 from observatory.core.errors import LeaseLost, StoreUnavailable, Unavailable
 from observatory.core.handler import Handler, type_info_of
 from observatory.core.job import Job, JobError, Outcome
@@ -157,7 +157,12 @@ class Claims:
         self._has_slot.set()
 
     async def run_once(self) -> int:
-        """Claim for every free slot and begin the attempts; returns how many."""
+        """
+        Claim for every free slot and begin the attempts; returns how many.
+
+        What can no longer be begun is given back, at no cost: when half of the lease went by until the
+        answer came, so that no time for a failed heartbeat is left, and when a drain began meanwhile.
+        """
         worker = self._worker
         if self._hints is None:
             self._hints = await worker.bus.listen()
@@ -170,8 +175,14 @@ class Claims:
             types=sorted(worker.handlers), worker=worker.info.instance_id, count_max=count_max, lease_s=worker.lease_s
         )
         for job in jobs:
-            worker.begin(job, lease_ends_s=asked_s + worker.lease_s)
+            if worker.is_draining or self._is_too_late(asked_s):
+                worker.settles.offer(job, Release(fence=job.fence))
+            else:
+                worker.begin(job, lease_ends_s=asked_s + worker.lease_s)
         return len(jobs)
+
+    def _is_too_late(self, asked_s: float) -> bool:
+        return self._worker.clock.monotonic() - asked_s > self._worker.lease_s / 2
 
     async def wait(self) -> None:
         """Until a hint, a free slot, or the next look."""
@@ -208,8 +219,13 @@ class Settles:
         batch = self._offered[: limits.APPLY_BATCH_MAX]
         if not batch:
             return 0
-        answers = await self._apply(batch)
+        # Taken out before the wait: the drain settles as well, and neither may remove what the other has not applied.
         del self._offered[: len(batch)]
+        try:
+            answers = await self._apply(batch)
+        except BaseException:
+            self._offered[:0] = batch
+            raise
         for order, answer in zip(batch, answers, strict=True):
             fence = _fence_of(order)
             if isinstance(answer, LeaseLost):
@@ -256,9 +272,10 @@ class Heartbeats:
         asked_s = worker.clock.monotonic()
         leases = [attempt.lease for attempt in worker.attempts]
         try:
-            states = await worker.store.heartbeat(worker.info, leases, lease_s=worker.lease_s)
-        except StoreUnavailable as error:
-            _log.warning("heartbeat failed", error=str(error))
+            async with asyncio.timeout(self._patience_s(asked_s)):
+                states = await worker.store.heartbeat(worker.info, leases, lease_s=worker.lease_s)
+        except (StoreUnavailable, TimeoutError) as error:
+            _log.warning("heartbeat failed", error=str(error) or "no answer in time")
             self._pause_s = limits.HEARTBEAT_RETRY_S
             self._stop_expiring()
             return 0
@@ -274,6 +291,12 @@ class Heartbeats:
             if state.is_cancel_requested:
                 attempt.stop.ask(StopReason.CANCEL)
         return 0
+
+    def _patience_s(self, now_s: float) -> float:
+        """How long to wait for an answer: an attempt has to be stopped in time when none comes."""
+        ends_s = min((attempt.lease_ends_s for attempt in self._worker.attempts if attempt.is_running), default=now_s)
+        left_s = ends_s - limits.STOP_EARLY_S - now_s
+        return min(left_s, limits.HEARTBEAT_S) if left_s > 0 else limits.HEARTBEAT_S
 
     def _stop_expiring(self) -> None:
         """An attempt stops by the processor's own clock before anybody may rescue it."""

@@ -1,0 +1,301 @@
+"""Does the schema hold what the core guarantees, and is no question answered by reading everything?"""
+
+import re
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from observatory.core.command import Cancel, Release, Rescue, Succeed
+from observatory.core.event import EventType
+from observatory.core.job import JobStatus
+from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.sqlite_file import SqliteFile, connect
+from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.event_log.port import EventFilter
+from observatory.event_log.sqlite import SqliteEventLog
+from observatory.job_store.port import JobFilter, Lease, Order, WorkerInfo
+from observatory.job_store.sqlite import MIGRATIONS, SQL, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.job_store.sqlite_rows import JOB_COLUMNS, insert_values
+from observatory.testing.factories import PRODUCER, JobFactory, fail, new_job, type_info
+from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
+
+READS_FROM_THE_NEWEST = {
+    "a page without a filter": "stops at its LIMIT after the newest jobs",
+    "a page of completed jobs": "most jobs are COMPLETED, so the LIMIT is soon reached",
+    "a page by queue": "goes back from the newest until the LIMIT is reached; the whole table for a rare queue",
+    "a page by correlation id": "as by queue: an index would cost every insert",
+    "the newest events": "stops at its LIMIT after the newest events",
+    "the newest events of a type": "goes back from the newest until the LIMIT is reached",
+}
+"""Questions that walk the table in the order of its key, with the reason why that may be."""
+
+WORKER = WorkerInfo(instance_id="worker-1", host="h", pid=1, version="1", started_at=BEGINNING, slots=4)
+
+
+class Recording:
+    """Passes every statement on and remembers it."""
+
+    def __init__(self, connection, statements):
+        self._connection = connection
+        self._statements = statements
+
+    def execute(self, sql, values=()):
+        self._statements.append((sql, tuple(values)))
+        return self._connection.execute(sql, values)
+
+    def executemany(self, sql, rows):
+        rows = list(rows)
+        self._statements += [(sql, tuple(row)) for row in rows[:1]]
+        return self._connection.executemany(sql, rows)
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+
+class RecordingFile(SqliteFile):
+    def __init__(self, path):
+        self.statements = []
+        super().__init__(path, writer=InlineExecutor(), readers=InlineExecutor())
+
+    def open_connection(self, *, is_reader=False):
+        return Recording(super().open_connection(is_reader=is_reader), self.statements)
+
+
+class Driven:
+    """The drivers over one recorded file."""
+
+    def __init__(self, path):
+        self.file = RecordingFile(path)
+        self.file.migrate(load_migrations(MIGRATIONS))
+        self.clock, self.ids = ManualClock(), SeededIds()
+        self.store = SqliteJobStore(self.file, producer=PRODUCER, clock=self.clock, ids=self.ids)
+        self.queries, self.outbox = SqliteJobQueries(self.file), SqliteOutbox(self.file)
+        self.log = SqliteEventLog(self.file)
+
+    async def submit(self, count, **fields):
+        return await self.store.submit([new_job(self.ids, **fields) for _ in range(count)])
+
+    async def fill(self):
+        """A few hundred jobs in every status but VALIDATED, most of them COMPLETED."""
+        await self.outbox.unpublished(count_max=1)
+        for number in range(4):
+            await self.submit(100, type=f"type-{number % 2}", queue=f"queue-{number}")
+            jobs = await self.store.claim(
+                types=["type-0", "type-1"], worker=f"worker-{number}", count_max=95, lease_s=20.0
+            )
+            await self.store.apply([Order(job.id, Succeed(fence=job.fence)) for job in jobs[:80]])
+            await self.store.apply([Order(job.id, fail(job, retry_in_s=9.0)) for job in jobs[80:85]])
+            await self.store.apply([Order(job.id, fail(job)) for job in jobs[85:88]])
+            await self.store.apply([Order(job.id, Release(fence=job.fence)) for job in jobs[88:90]])
+        await self.submit(5, run_at=self.clock.now() + timedelta(seconds=5), idempotency_key=None)
+        answers = await self.submit(3)
+        await self.store.apply([Order(answer.job.id, Cancel()) for answer in answers])
+        self.clock.advance(10.0)
+
+    async def change_everything(self):
+        """Every call of `JobStore`, each with something to do."""
+        await self.submit(1, idempotency_key="k")
+        await self.submit(1, idempotency_key="k")
+        [job] = await self.store.claim(types=["example", "type-0"], worker="worker-1", count_max=1, lease_s=5.0)
+        await self.store.heartbeat(WORKER, [Lease(job.id, job.fence)], lease_s=5.0)
+        await self.store.announce([type_info()])
+        assert await self.store.make_due(count_max=3) == 3
+        assert await self.store.end_leases_of_others(["worker-1"]) > 0
+        expired = await self.store.expired_leases(count_max=3)
+        assert len(expired) == 3
+        rescues = [Order(one.lease.job_id, Rescue(fence=one.lease.fence, retry_in_s=1.0)) for one in expired]
+        await self.store.apply(rescues)
+        await self.outbox.unpublished(count_max=10)
+
+
+@pytest.fixture
+async def driven(tmp_path):
+    driven = Driven(tmp_path / "observatory.db")
+    await driven.fill()
+    driven.file.statements.clear()
+    yield driven
+    driven.file.abandon()
+
+
+def plans(driven, statements):
+    """Each data statement with the lines of its plan."""
+    found = {}
+    for sql, values in statements:
+        if re.match(r"\s*(BEGIN|COMMIT|ROLLBACK|PRAGMA)", sql):
+            continue
+        rows = driven.file.read_now(lambda c, sql=sql, values=values: c.execute(f"EXPLAIN QUERY PLAN {sql}", values))
+        found[sql] = [row[-1] for row in rows.fetchall()]
+    return found
+
+
+def reads_everything(line):
+    """True for a plan's line that walks a growing table, in the order of its key or of an index."""
+    return re.match(r"SCAN (jobs|events)\b", line) is not None
+
+
+async def test_no_change_reads_a_whole_table(driven):
+    await driven.change_everything()
+    statements = list(driven.file.statements)
+
+    found = plans(driven, statements)
+
+    assert len(found) >= 15
+    bad = {sql: plan for sql, plan in found.items() if any(reads_everything(line) for line in plan)}
+    # `max(position)` is the last entry of the key's own tree, whatever the plan calls it.
+    assert set(bad) <= {SQL["head"]}
+
+
+async def test_claims_and_sweeps_need_no_sort(driven):
+    await driven.change_everything()
+    statements = list(driven.file.statements)
+
+    for name in ("ready_of_type", "delayed", "expired"):
+        [plan] = [plan for sql, plan in plans(driven, statements).items() if sql == SQL[name]]
+        assert not [line for line in plan if "TEMP B-TREE" in line], f"{name}: {plan}"
+
+
+def page(driven, *, before=None, **wanted):
+    return driven.queries.jobs(JobFilter(**wanted), before=before, count_max=10)
+
+
+QUESTIONS = {
+    "one job": lambda d: d.queries.job("x"),
+    "a page without a filter": page,
+    "the next page": lambda d: page(d, before=100),
+    "a page of pending jobs": lambda d: page(d, status=JobStatus.PENDING),
+    "a page of failed jobs": lambda d: page(d, status=JobStatus.FAILED),
+    "a page of completed jobs": lambda d: page(d, status=JobStatus.COMPLETED),
+    "a page by type": lambda d: page(d, type="type-0"),
+    "a page by idempotency key": lambda d: page(d, idempotency_key="k"),
+    "a page by queue": lambda d: page(d, queue="queue-1"),
+    "a page by correlation id": lambda d: page(d, correlation_id="x"),
+    "queue depths": lambda d: d.queries.queue_depths(),
+    "workers": lambda d: d.queries.workers(),
+    "types": lambda d: d.queries.types(),
+    "unpublished events": lambda d: d.outbox.unpublished(count_max=10),
+    "events after a position": lambda d: d.log.after(5, count_max=10),
+    "events before a position": lambda d: d.log.before(500, count_max=10),
+    "the newest events": lambda d: d.log.before(None, count_max=10),
+    "events of a job": lambda d: d.log.of_job("x", count_max=10),
+    "events of a job by position": lambda d: d.log.after(0, count_max=10, filter=EventFilter(job_id="x")),
+    "the newest events of a job": lambda d: d.log.before(None, count_max=10, filter=EventFilter(job_id="x")),
+    "the events of a type": lambda d: d.log.after(0, count_max=10, filter=EventFilter(event_type=EventType.FAILED)),
+    "the newest events of a type": lambda d: d.log.before(
+        None, count_max=10, filter=EventFilter(event_type=EventType.FAILED)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+async def test_a_question_reads_what_it_shows_and_no_whole_table(driven, name):
+    await QUESTIONS[name](driven)
+    statements = list(driven.file.statements)
+    assert statements
+
+    for sql, plan in plans(driven, statements).items():
+        scans = [line for line in plan if reads_everything(line)]
+        assert scans or name not in READS_FROM_THE_NEWEST, f"{name} needs no exception any more"
+        if scans:
+            assert name in READS_FROM_THE_NEWEST, f"{plan}\n{sql}"
+            assert "LIMIT" in sql
+            # In the order of the key, so that the LIMIT ends it.
+            assert not [line for line in plan if "TEMP B-TREE" in line]
+
+
+def test_every_named_query_can_be_prepared_on_the_migrated_schema(tmp_path):
+    marks = {"columns": "*", "ids": "?", "keys": "?", "numbers": "?", "workers": "?", "conditions": "1 = 1"}
+    path = tmp_path / "observatory.db"
+    with closing(connect(path)) as connection:
+        migrate(connection, load_migrations(MIGRATIONS), path=path)
+        for name, statement in SQL.items():
+            sql = re.sub(r"\{(\w+)\}", lambda match: marks[match[1]], statement)
+            connection.execute(f"EXPLAIN {sql}", (None,) * sql.count("?")).fetchall()
+            assert name
+
+
+async def test_every_named_query_is_used(driven):
+    await driven.change_everything()
+    fresh = SqliteOutbox(driven.file)
+    await fresh.unpublished(count_max=1)
+    for ask in QUESTIONS.values():
+        await ask(driven)
+    used = [re.sub(r"[\s?,]+", "", sql) for sql, _ in driven.file.statements]
+
+    unused = []
+    for name, statement in SQL.items():
+        beginning = re.sub(r"[\s?,]+", "", statement.replace("{columns}", JOB_COLUMNS)).split("{")[0]
+        if not any(sql.startswith(beginning) for sql in used):
+            unused.append(name)
+
+    assert unused == []
+
+
+# --- the CHECKs -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A connection to a fresh file with one PENDING and one EXECUTING job."""
+    path = tmp_path / "observatory.db"
+    connection = connect(path)
+    migrate(connection, load_migrations(MIGRATIONS), path=path)
+    factory = JobFactory()
+    for history in (factory.pending(idempotency_key="k"), factory.executing()):
+        connection.execute(SQL["insert_job"], insert_values(history.job, "fingerprint"))
+    yield connection
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ("status = 'DONE'", "PENDING"),
+        ("status = 'COMPLETED'", "PENDING"),
+        ("finished_at = 1", "PENDING"),
+        ("status = 'EXECUTING'", "PENDING"),
+        ("worker = 'w'", "PENDING"),
+        ("lease_expires_at = 1", "PENDING"),
+        ("worker = NULL", "EXECUTING"),
+        ("lease_expires_at = NULL", "EXECUTING"),
+        ("worker = NULL, lease_expires_at = NULL", "EXECUTING"),
+        ("status = 'PENDING'", "EXECUTING"),
+        ("attempt = -1", "PENDING"),
+        ("attempt = max_attempts + 1", "EXECUTING"),
+        ("max_attempts = 0", "PENDING"),
+        ("priority = 10", "PENDING"),
+        ("priority = -1", "PENDING"),
+        ("fence = -1", "PENDING"),
+        ("sequence = 0", "PENDING"),
+        ("timeout_seconds = 0", "PENDING"),
+        ("run_at = 'tomorrow'", "PENDING"),
+        ("idempotency_key = 'k'", "EXECUTING"),
+        ("id = (SELECT id FROM jobs WHERE status = 'PENDING')", "EXECUTING"),
+    ],
+)
+def test_a_row_that_the_core_would_never_make_is_refused(table, change, status):
+    with pytest.raises(sqlite3.IntegrityError):
+        table.execute(f"UPDATE jobs SET {change} WHERE status = ?", (status,))
+
+
+def test_a_position_is_never_given_twice(table):
+    values = ["job", 1, "job.created", "e", 0, "p/i/v", "c", None, None, "{}"]
+    table.execute(SQL["insert_event"], values)
+    table.execute("DELETE FROM events")
+    table.execute(SQL["insert_event"], values)
+
+    assert table.execute("SELECT position FROM events").fetchall() == [(2,)]
+    with pytest.raises(sqlite3.IntegrityError):
+        table.execute(SQL["insert_event"], values)
+
+
+def test_a_rolled_back_event_leaves_no_gap_in_the_positions(table):
+    values = ["job", 1, "job.created", "e", 0, "p/i/v", "c", None, None, "{}"]
+    table.execute("BEGIN")
+    table.execute(SQL["insert_event"], values)
+    table.execute("ROLLBACK")
+
+    table.execute(SQL["insert_event"], values)
+
+    assert table.execute("SELECT position FROM events").fetchall() == [(1,)]
