@@ -7,7 +7,6 @@ main thread; a second thread listens, so that the end of the processor is notice
 """
 
 import contextlib
-import ctypes
 import faulthandler
 import io
 import logging
@@ -27,6 +26,7 @@ from observatory.processor import ending
 from observatory.processor.app_spec import load_attribute, load_handlers
 from observatory.processor.call import arguments_of
 from observatory.processor.context import JobContext, StopFlag
+from observatory.processor.lifeline import hang_on
 
 try:
     import resource
@@ -34,7 +34,6 @@ except ImportError:  # Windows has no limits of this kind
     resource = None
 
 _READ_BYTES = 64 * 1024
-_PR_SET_PDEATHSIG = 1
 
 
 class Child:
@@ -88,8 +87,8 @@ class Child:
                 if isinstance(message, protocol.Run):
                     self._running = StopFlag()
                     self._runs.put((message, self._running))
-                elif isinstance(message, protocol.Ask) and self._running is not None:
-                    self._running.ask(message.reason)
+                elif isinstance(message, protocol.Ask) and (running := self._running) is not None:
+                    running.ask(message.reason)
         finally:
             if self._running is not None:
                 _end_with_everything_it_started()
@@ -168,14 +167,11 @@ def _take_pipes() -> tuple[int, int]:
     return from_processor, to_processor
 
 
-def _stay_under_the_processor() -> None:
-    """End with the processor, and let only the processor end this process."""
+def _let_only_the_processor_end_this() -> None:
+    """A signal to the whole terminal or service comes to the processor, which drains first."""
     for number in (signal.SIGINT, signal.SIGTERM):
         # Not SIG_IGN, which every program that a handler starts would inherit.
         signal.signal(number, lambda _number, _frame: None)
-    if sys.platform == "linux":
-        # For the handler that never lets the listening thread run.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _show_what_handlers_say() -> None:
@@ -190,8 +186,11 @@ def _show_what_handlers_say() -> None:
 
 
 def main() -> int:
-    """Serve until the processor closes the pipe."""
+    """Serve until the processor closes the pipe. The arguments are the numbers of the inherited lifelines."""
+    for childs_end in sys.argv[1:]:
+        hang_on(int(childs_end))
+    sys.argv[1:] = []
     pipes = _take_pipes()
-    _stay_under_the_processor()
+    _let_only_the_processor_end_this()
     _show_what_handlers_say()
     return Child(*pipes).serve()

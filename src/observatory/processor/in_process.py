@@ -16,6 +16,7 @@ from observatory.processor import child_protocol as protocol
 from observatory.processor import ending
 from observatory.processor.call import Call
 from observatory.processor.context import StopReason
+from observatory.processor.lifeline import Lifeline
 from observatory.processor.stopping import Patience, Stop, TimeLimits, until_over
 
 _START_CHILD = "import sys; from observatory.processor.child import main; sys.exit(main())"
@@ -40,8 +41,25 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._frames = protocol.Frames()
         self._answer: asyncio.Future[Answer] = loop.create_future()
         self._is_read_to_the_end = False
+        self.lifeline = Lifeline()
         self.gone: asyncio.Future[Exited] = loop.create_future()
         """Done when the process has ended and everything it said is read."""
+
+    async def start(self) -> None:
+        """Raises OSError when the system gives no process."""
+        ends = self.lifeline.passed
+        try:
+            await self._loop.subprocess_exec(
+                lambda: self,
+                *(sys.executable, "-P", "-c", _START_CHILD, *map(str, ends)),
+                stderr=None,
+                start_new_session=True,
+                pass_fds=ends,
+            )
+        except BaseException:
+            self.lifeline.let_go()
+            raise
+        self.lifeline.keep_our_end()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.SubprocessTransport", transport)
@@ -104,6 +122,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self.gone.set_result(Exited(self._transport.get_returncode() or 0))
         self._give(self.gone.result())
         self._transport.close()
+        self.lifeline.let_go()
 
     def _give(self, answer: Answer) -> None:
         if not self._answer.done():
@@ -206,9 +225,11 @@ class Children:
 
     async def _start(self) -> ChildProcess | ending.Ended:
         """A child that is ready, or how it failed to be."""
-        _, child = await asyncio.get_running_loop().subprocess_exec(
-            ChildProcess, sys.executable, "-P", "-c", _START_CHILD, stderr=None, start_new_session=True
-        )
+        child = ChildProcess()
+        try:
+            await child.start()
+        except OSError as error:
+            return ending.crashed(f"no child could be started: {error}", kind="ChildNotReady")
         self._alive.add(child)
         child.gone.add_done_callback(lambda _: self._alive.discard(child))
         hello = protocol.Hello(self._app, protocol.spec_of(type(self._clock)), sys.path)

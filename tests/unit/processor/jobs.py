@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -72,10 +73,24 @@ class Fifo:
             self._file = Path(self.path).open(encoding="ascii")
             return self._file.readline()
 
-        return await asyncio.to_thread(read)
+        return await _in_daemon_thread(read)
 
     async def rest(self) -> str:
         """Returns once nobody holds the other end."""
         assert self._file is not None
         with self._file:
-            return await asyncio.to_thread(self._file.read)
+            return await _in_daemon_thread(self._file.read)
+
+
+async def _in_daemon_thread(read: Callable[[], str]) -> str:
+    """A read that never returns fails its test and does not hold up the end of the others."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[str] = loop.create_future()
+
+    def work() -> None:
+        text = read()
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(done.set_result, text)
+
+    threading.Thread(target=work, daemon=True).start()
+    return await done
