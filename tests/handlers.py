@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -264,13 +265,15 @@ def forever_process(ctx: JobContext, *, fifo: str | None = None) -> None:
 
 @app.job("family.process", runs_in="process")
 def family_process(ctx: JobContext, *, fifo: str, then: str) -> None:
-    """Starts a program that waits for ever and holds *fifo* open; then exits or goes on for ever."""
+    """Starts a program that waits for ever and holds *fifo* open; then exits, or goes on longer than any test."""
     said = Path(fifo).open("w", encoding="ascii", buffering=1)
     waits = [sys.executable, "-c", "import signal; signal.pause()"]
     started = subprocess.Popen(waits, pass_fds=(said.fileno(),))
     said.write(f"{os.getpid()} {started.pid}\n")
     if then == "exit":
         os._exit(3)
+    if then == "hold the interpreter":
+        re.match(r"(a+)+$", "a" * 64 + "b")  # no other thread runs until it returns, in some hundred years
     while True:
         pass
 
