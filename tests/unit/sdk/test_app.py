@@ -1,0 +1,145 @@
+"""How people define job types."""
+
+import functools
+from typing import Any
+
+import pytest
+
+from observatory import JobContext, Observatory, RetryPolicy
+from observatory.core import limits
+from observatory.core.handler import Isolation
+
+
+@pytest.fixture
+def app() -> Observatory:
+    return Observatory()
+
+
+async def work_async(ctx: JobContext) -> None: ...
+
+
+def work(ctx: JobContext) -> None: ...
+
+
+def test_the_function_stays_as_it_is(app: Observatory) -> None:
+    assert app.job("x")(work) is work
+
+
+def test_a_definition_becomes_a_handler(app: Observatory) -> None:
+    policy = RetryPolicy(base_s=5.0)
+    define = app.job(
+        "thumbnail", runs_in="process", max_attempts=5, timeout_s=30, soft_timeout_s=20, memory_bytes_max=2**28,
+        retry=policy,
+    )  # fmt: skip
+    define(work)
+
+    handler = app.handlers["thumbnail"]
+    assert (handler.type, handler.function, handler.runs_in) == ("thumbnail", work, Isolation.PROCESS)
+    assert (handler.max_attempts, handler.timeout_s, handler.soft_timeout_s) == (5, 30, 20)
+    assert (handler.memory_bytes_max, handler.retry) == (2**28, policy)
+
+
+def test_a_coroutine_function_runs_on_the_loop_and_any_other_in_a_thread(app: Observatory) -> None:
+    app.job("a")(work_async)
+    app.job("b")(work)
+
+    assert (app.handlers["a"].runs_in, app.handlers["b"].runs_in) == (Isolation.ASYNC, Isolation.THREAD)
+    assert (app.handlers["a"].max_attempts, app.handlers["a"].timeout_s) == (
+        limits.ATTEMPTS_DEFAULT,
+        limits.TIMEOUT_S_DEFAULT,
+    )
+
+
+@pytest.mark.parametrize("name", ["a", "A9", "mail.send_v2-eu", "x" * limits.JOB_TYPE_CHARS_MAX])
+def test_a_good_type_name_is_accepted(app: Observatory, name: str) -> None:
+    app.job(name)(work)
+
+    assert list(app.handlers) == [name]
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".a", "-a", "_a", "a b", "a/b", "ä", "a\n", "x" * (limits.JOB_TYPE_CHARS_MAX + 1)]
+)
+def test_a_bad_type_name_is_refused_before_a_function_is_given(app: Observatory, name: str) -> None:
+    with pytest.raises(ValueError, match="is no job type"):
+        app.job(name)
+
+
+def test_a_type_is_defined_once(app: Observatory) -> None:
+    app.job("x")(work)
+
+    with pytest.raises(ValueError, match="job type x is already defined"):
+        app.job("x")(work_async)
+    assert app.handlers["x"].function is work
+
+
+def generator(ctx: JobContext) -> Any:
+    yield 1
+
+
+async def async_generator(ctx: JobContext) -> Any:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "says"),
+    [
+        (work_async, {"runs_in": "thread"}, "its handler is a coroutine function"),
+        (work_async, {"runs_in": "process"}, "its handler is a coroutine function"),
+        (work, {"runs_in": "async"}, "its handler is not a coroutine function"),
+        (work, {"runs_in": "fiber"}, "it is one of async, thread, process"),
+        (generator, {}, "is a generator"),
+        (async_generator, {}, "is a generator"),
+        (work, {"max_attempts": 0}, "max_attempts of x is 0; it is from 1 to 100"),
+        (work, {"max_attempts": 101}, "max_attempts of x is 101"),
+        (work, {"timeout_s": 0}, "timeout_s of x is 0"),
+        (work, {"timeout_s": limits.TIMEOUT_S_MAX + 1}, "at most 86400 seconds"),
+        (work, {"timeout_s": float("nan")}, "timeout_s of x is nan"),
+        (work, {"timeout_s": float("inf")}, "timeout_s of x is inf"),
+        (work, {"timeout_s": 5, "soft_timeout_s": 5}, "below timeout_s"),
+        (work, {"soft_timeout_s": 0}, "soft_timeout_s of x is 0"),
+        (work, {"soft_timeout_s": float("nan")}, "soft_timeout_s of x is nan"),
+        (work, {"memory_bytes_max": 2**28}, "needs runs_in='process'"),
+        (work, {"runs_in": "process", "memory_bytes_max": 100}, "at least 1048576 bytes"),
+    ],
+)
+def test_a_definition_that_cannot_work_is_refused_with_the_reason(
+    app: Observatory, function: Any, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ValueError) as refusal:
+        app.job("x", **options)(function)
+
+    assert says in str(refusal.value)
+    assert not app.handlers
+
+
+def test_a_decorated_function_is_judged_by_what_it_wraps(app: Observatory) -> None:
+    @functools.wraps(work_async)
+    async def traced(*args: Any, **kwargs: Any) -> Any:
+        return await work_async(*args, **kwargs)
+
+    app.job("x")(traced)
+
+    assert app.handlers["x"].runs_in is Isolation.ASYNC
+
+
+def test_include_takes_over_all_types_or_none(app: Observatory) -> None:
+    other = Observatory()
+    other.job("a")(work)
+    other.job("b")(work)
+    app.include(other)
+
+    third = Observatory()
+    third.job("c")(work)
+    third.job("b")(work)
+    with pytest.raises(ValueError, match="b is already defined"):
+        app.include(third)
+
+    assert list(app.handlers) == ["a", "b"]
+
+
+def test_the_handlers_cannot_be_changed_from_outside(app: Observatory) -> None:
+    app.job("x")(work)
+
+    with pytest.raises(TypeError):
+        app.handlers["y"] = app.handlers["x"]  # pyright: ignore[reportIndexIssue]
