@@ -5,12 +5,12 @@ from pathlib import Path
 
 import msgspec
 
+from observatory.core import limits
 from observatory.core.command import Cancel, Command, Fail, Refuse, Release, Report, Rescue, Snooze, Succeed
 from observatory.core.errors import ObservatoryError
 from observatory.core.event import Producer
 from observatory.core.folds import StatsView, fold_stats
 from observatory.core.job import Job, JobError, NewJob, Outcome, Progress
-from observatory.core.limits import READ_EVENTS_MAX
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import SqliteFile
 from observatory.engine.sqlite_migrations import load_migrations, migrate
@@ -76,7 +76,7 @@ class World:
             assert not isinstance(answer, ObservatoryError), answer
 
     async def count(self) -> None:
-        while events := await self.log.after(self.stats.checkpoint, count_max=READ_EVENTS_MAX):
+        while events := await self.log.after(self.stats.checkpoint, count_max=limits.READ_EVENTS_MAX):
             await self.stats.apply(events)
 
 
