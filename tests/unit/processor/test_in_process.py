@@ -373,13 +373,15 @@ asyncio.run(main())
     assert "logged by the handler" in done.stderr
 
 
-def test_no_child_outlives_a_killed_processor(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has lifelines")
+@pytest.mark.parametrize("then", ["go on", "hold the interpreter"])
+def test_no_child_and_nothing_it_started_outlives_a_killed_processor(tmp_path: Path, then: str) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     code = f"""
 async def main():
     async with runner_of() as runner:
-        await run(runner, "forever.process", {{"fifo": {str(fifo)!r}}})
+        await run(runner, "family.process", {{"fifo": {str(fifo)!r}, "then": {then!r}}})
 asyncio.run(main())
 """
     header = "import asyncio\nfrom tests.unit.processor.jobs import run, runner_of\n"
@@ -388,12 +390,12 @@ asyncio.run(main())
         with fifo.open(encoding="ascii") as said:
             begun = said.readline()
             processor.kill()
-            rest = said.read()  # returns when the child is gone
+            rest = said.read()  # returns when the child and what it started are gone
     finally:
         processor.kill()
         processor.wait()
 
-    assert (len(begun.split()), rest) == (1, "")
+    assert (len(begun.split()), rest) == (2, "")
 
 
 def test_an_idle_child_ends_with_its_killed_processor(tmp_path: Path) -> None:
