@@ -19,6 +19,7 @@ from observatory.core.command import Cancel, Rescue
 from observatory.core.event import EventType
 from observatory.core.job import Job, JobStatus
 from observatory.event_bus.consume import Consumer
+from observatory.event_bus.port import Delivery, Subscription
 from observatory.job_store import sqlite as job_store_sqlite
 from observatory.job_store.sqlite import EarlierJobs, SqliteJobStore
 from observatory.maintenance.relay import Relay
@@ -243,6 +244,15 @@ def _without_gap_check() -> Any:
     return mock.patch.object(Consumer, "_catch_up", catch_up)
 
 
+def _without_new_subscription() -> Any:
+    """A consumer whose connection is gone keeps asking it."""
+
+    async def receive(self: Consumer, subscription: Subscription, *, timeout_s: float) -> Delivery | None:
+        return await subscription.receive(timeout_s=timeout_s)
+
+    return mock.patch.object(Consumer, "_receive", receive)
+
+
 ABLATIONS = (
     Ablation("fence", frozenset({"L3", "L4"}), _without_fence),
     Ablation("rescue-recheck", frozenset({"L5"}), _without_rescue_recheck),
@@ -259,6 +269,7 @@ ABLATIONS = (
     Ablation("heartbeat-fence", frozenset({"L4"}), _without_fenced_heartbeat),
     Ablation("relay-confirm", frozenset({"M4", "M5"}), _without_confirm_wait),
     Ablation("checkpoint", frozenset({"D1"}), _without_checkpoint),
+    Ablation("new-subscription", frozenset({"V1"}), _without_new_subscription),
     Ablation("gap-check", frozenset({"AssertionError"}), _without_gap_check),
 )
 """A gap is noticed by the projection itself, which asserts that there is none."""

@@ -64,7 +64,7 @@ def run_campaign(seeds: range, processes: int) -> int:
     for outcome in _outcomes(seeds, processes):
         campaign.add(outcome)
         if outcome.failure is not None and len(campaign.failures) <= 3:
-            _show_failure(outcome)
+            print("\n" + replay_text(outcome))
     _show_campaign(campaign, time.monotonic() - begin_s, seeds)
     return 1 if campaign.failures or campaign.cells_missed else 0
 
@@ -101,13 +101,18 @@ def _text(failure: BaseException) -> str:
     return "".join(traceback.format_exception(failure))
 
 
-def _show_failure(outcome: Outcome) -> None:
+def replay_text(outcome: Outcome) -> str:
+    """What somebody needs to know about a failed seed: the end of its trace, the error, one command."""
     failure = outcome.failure
     assert failure is not None
-    print(f"\n--- seed {outcome.seed} failed ".ljust(100, "-"))
-    print("\n".join(outcome.newest))
-    print(_text(failure))
-    print(f"commit {_commit()}, Python {sys.version.split()[0]}; replay with:\n    make simulate SEED={outcome.seed}")
+    lines = [
+        f"--- seed {outcome.seed} failed ".ljust(100, "-"),
+        *outcome.newest,
+        _text(failure),
+        f"commit {_commit()}, Python {sys.version.split()[0]}; replay with:",
+        f"    make simulate SEED={outcome.seed}    (.venv/bin/python -m tests.simulation --seed {outcome.seed})",
+    ]
+    return "\n".join(lines)
 
 
 def _commit() -> str:

@@ -1,4 +1,4 @@
-"""The invariants, each under its id; `docs/decisions/0002-simulation-loop.md` lists them.
+"""The invariants, each under its id; `docs/decisions/0004-simulation-loop.md` lists them.
 
 `History` judges every commit the moment it took effect: what changed in the rows (temporary
 triggers on the writer's connection note it) and which events were written with it. It keeps its own
@@ -442,13 +442,17 @@ class Effects:
         for other in running:
             self.overlaps += not other.node.is_crashed
             what = f"{other.node} still runs attempt {other.fence} of job {job_id}, which {node} runs as {fence}"
-            require(other.is_excused, "L6", what)
+            require(other.is_excused or other.fence > fence, "L6", what)
         running.append(begun)
 
     def note_end(self, job_id: str, ended: "Running", *, is_success: bool) -> None:
         self._running[job_id].remove(ended)
         if is_success:
             self.succeeded.add((job_id, ended.fence))
+
+    def busy_nodes(self) -> list[Node]:
+        """Those that run a handler, each as often as it runs one."""
+        return [one.node for running in self._running.values() for one in running if not one.node.is_crashed]
 
     def check(self, history: History) -> None:
         """Whatever is COMPLETED was done by the attempt that completed it."""

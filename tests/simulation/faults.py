@@ -53,6 +53,9 @@ RACES = {
     ("stalled", "before", "job_store.settle"): 8.0,  # the settle of an attempt that was overtaken meanwhile
     ("pause", "before", "job_store.settle"): 4.0,
     ("crash", "before", "job_store.settle"): 3.0,
+    ("stalled", "before", "job_store.heartbeat"): 4.0,  # the lease ends while its extension is on its way
+    ("stalled", "after", "job_store.heartbeat"): 4.0,
+    ("stalled", "after", "job_store.claim"): 2.0,  # the lease ends before the claimer knows of it
 }
 """How much likelier still a fault is where it makes a dangerous order of events."""
 
@@ -152,6 +155,7 @@ class Calls:
     async def call(self, step: str, error: type[Unavailable], effect: Callable[[], Awaitable[T]]) -> T:
         """Carry out *effect* in the store's own context, with what the seed holds ready around it."""
         node, faults, world = NODE.get(), self._faults, self._world
+        world.refuse_if_away(step, error)
         on_its_way_s = await self._strike_before(node, step, error, effect)
         result = await world.carry_out(step, error, _late(on_its_way_s, effect) if on_its_way_s else effect)
         if faults.strikes("slow", "after", step):

@@ -1,6 +1,6 @@
 """An event loop without an outside: virtual time, one seeded draw for each callback that runs next.
 
-The rules are in `docs/decisions/0002-simulation-loop.md`. Nothing here knows what is simulated.
+The rules are in `docs/decisions/0004-simulation-loop.md`. Nothing here knows what is simulated.
 """
 
 import asyncio

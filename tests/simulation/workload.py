@@ -74,8 +74,8 @@ def _draw_job(stream: Stream, ids: SeededIds, key: str) -> NewJob:
         type=kind,
         payload={"number": stream.randrange(1_000), "bad": kind == "checked" and stream.random() < 0.3},
         idempotency_key=key if stream.random() < 0.7 else None,
-        max_attempts=stream.randint(1, 4),
-        timeout_seconds=stream.choice((5.0, 20.0, 60.0)),
+        max_attempts=stream.choice((1, 2, 3, 4, 4)),
+        timeout_seconds=stream.choice((5.0, 20.0, 60.0, 60.0)),
         priority=stream.choice((0, 5, 5, 9)),
         run_at=run_at,
     )

@@ -256,9 +256,7 @@ class World:
 
     async def carry_out(self, step: str, error: type[Unavailable], effect: Callable[[], Awaitable[T]]) -> T:
         """Run *effect* as part of the store: it goes on when its caller does not."""
-        now_s, node = self.loop.time(), NODE.get()
-        if self._is_down or now_s < self._outage_until_s or (node is not None and now_s < node.cut_off_until_s):
-            raise error(f"simulated: {step} during an outage")
+        self.refuse_if_away(step, error)
         answer: asyncio.Future[Any] = self.loop.create_future()
         self._in_flight[answer] = error
         self.loop.spawn(self._stores, self._serve(step, effect, answer))
@@ -266,6 +264,12 @@ class World:
         if failure is not None:
             raise failure
         return value
+
+    def refuse_if_away(self, step: str, error: type[Unavailable]) -> None:
+        """Raise *error* while the store is away, for everybody or for who asks."""
+        now_s, node = self.loop.time(), NODE.get()
+        if self._is_down or now_s < self._outage_until_s or (node is not None and now_s < node.cut_off_until_s):
+            raise error(f"simulated: {step} during an outage")
 
     async def _serve(self, step: str, effect: Callable[[], Awaitable[Any]], answer: asyncio.Future[Any]) -> None:
         outcome: tuple[Any, Exception | None]
@@ -396,7 +400,7 @@ class World:
         plans: list[tuple[Callable[[], object], int]] = [
             (self._cut_power, stream.choice((0, 0, 1, 2))),
             (self._begin_outage, stream.choice((0, 0, 1, 2))),
-            (self._cut_off_some_worker, stream.choice((0, 0, 1, 2))),
+            (self._cut_off_some_worker, stream.choice((0, 1, 2, 3))),
             (self._drain_some_worker, stream.choice((0, 0, 1, 2))),
             (lambda: self._befall("node crash"), stream.choice((0, 0, 1, 3))),
             (lambda: self._befall("node pause"), stream.choice((0, 1, 2, 4))),
@@ -451,8 +455,9 @@ class World:
     def _cut_off_some_worker(self) -> None:
         """The store works and one processor cannot reach it: the rescuer does not wait for it."""
         if self.faults.are_on:
-            node = self._some_node("worker")
-            seconds = self.streams.faults.choice((3.0, 16.0, 22.0, 28.0))
+            busy = self.effects.busy_nodes()
+            node = self.streams.faults.choice(busy) if busy else self._some_node("worker")
+            seconds = self.streams.faults.choice((3.0, 16.0, 22.0, 28.0, 28.0))
             self.faults.note("partition", "world")
             self.note(node, "cut off", f"{seconds} s")
             node.cut_off_until_s = self.loop.time() + seconds
