@@ -1,16 +1,19 @@
 """
 `make chaos`: kill -9 of the whole process under load, then prove that nothing was lost.
 
-A submitter outside the process writes every 201 to a file of its own, fsynced before the next submit.
-The process is killed with at least `WAITING_MIN` jobs waiting, in at least half of the kills with one
-executing, and started again. At the end each id in the file must be in exactly one final status, and
-the audit must be clean. Ends with 1 when it is not.
+Two callers outside the process keep it busy. `examples.checksums` sums every file below a folder; a submitter
+writes every 201 to a file of its own, fsynced before the next submit. The process is killed with at least
+`WAITING_MIN` jobs waiting, in at least half of the kills with one executing, and started again. At the end
+each id that was accepted must be in exactly one final status, every line of the example must be what
+`hashlib` says, and the audit must be clean. Ends with 1 when it is not.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -20,10 +23,13 @@ from typing import Any
 
 import httpx2
 
+from examples.checksums.files import checksum_line, regular_files
 from observatory.core.job import FINAL
-from tests.e2e.process import Up, odd
+from tests.e2e.process import ROOT, Up, environment, odd
 
 WAITING_MIN = 100
+DONE_BETWEEN = 50
+"""Jobs that end between one kill and the next, so that kills meet every part of the run."""
 DEADLINE_S = 600.0
 
 
@@ -85,17 +91,44 @@ def depth(up: Up) -> tuple[int, int]:
 
 
 def until_under_load(up: Up, *, wants_executing: bool) -> tuple[int, int]:
+    """Wait for the moment of the next kill; gives the jobs that wait and those that execute."""
     end_s = time.monotonic() + DEADLINE_S
+    done_before = finished(up)
     while time.monotonic() < end_s:
         waiting, executing = depth(up)
-        if waiting >= WAITING_MIN and (executing or not wants_executing):
+        is_busy = waiting >= WAITING_MIN and (executing or not wants_executing)
+        if is_busy and finished(up) >= done_before + DONE_BETWEEN:
             return waiting, executing
     raise SystemExit("the load did not build up")
 
 
-def judge(up: Up, accepted: list[str]) -> list[str]:
-    """What is wrong, in words."""
-    wrong: list[str] = []
+def finished(up: Up) -> int:
+    """Jobs that are final, as the counters say."""
+    by_status = up.get("/stats")["byStatus"]
+    return sum(by_status[status] for status in FINAL)
+
+
+def until_quiet(up: Up) -> None:
+    """Wait until no job is on its way."""
+    end_s = time.monotonic() + DEADLINE_S
+    while sum(depth(up)) or up.get("/jobs?status=RETRYING&limit=1")["items"]:
+        if time.monotonic() > end_s:
+            raise SystemExit(f"{depth(up)} jobs are still waiting and executing")
+        time.sleep(0.2)
+
+
+def start_example(folders: list[str], up: Up, out: Path) -> subprocess.Popen[str]:
+    """The example as a process of its own, which outlives every kill of the system."""
+    command = [sys.executable, "-m", "examples.checksums", *folders, "--gateway", up.url("gateway"), "--out", str(out)]
+    command += ["--read-model", up.url("read model"), "--data-dir", str(up.data_dir)]
+    return subprocess.Popen(command, cwd=ROOT, env=environment(up.data_dir), stderr=subprocess.PIPE, text=True)
+
+
+def judge_final(up: Up, accepted: list[str]) -> list[str]:
+    """Which of *accepted* are not in exactly one final status, in words."""
+    wrong = (
+        [f"{len(accepted) - len(set(accepted))} ids were given twice"] if len(set(accepted)) != len(accepted) else []
+    )
     for job_id in accepted:
         events = up.get(f"/jobs/{job_id}/events?limit=500")["items"]
         finals = [event for event in events if event["payload"]["status"] in FINAL]
@@ -104,12 +137,28 @@ def judge(up: Up, accepted: list[str]) -> list[str]:
     return wrong
 
 
-def campaign(kills: int, folder: Path) -> int:
-    data, accepted_file = folder / "data", folder / "accepted.txt"
+def judge_lines(folders: list[str], out: Path) -> tuple[int, list[str]]:
+    """How many lines the example wrote, and what is wrong with them."""
+    names = [name for folder in folders for name in regular_files(folder)]
+    expected = [checksum_line(name, hashlib.sha256(Path(name).read_bytes()).hexdigest()) for name in names]
+    written = out.read_bytes().splitlines(keepends=True) if out.exists() else []
+    wrong = [
+        f"line {number} differs"
+        for number, pair in enumerate(zip(written, expected, strict=False), 1)
+        if pair[0] != pair[1]
+    ]
+    if len(written) != len(expected):
+        wrong.append(f"{len(written)} lines for {len(expected)} files")
+    return len(written), wrong
+
+
+def campaign(kills: int, folders: list[str], folder: Path) -> int:
+    data, accepted_file, sums = folder / "data", folder / "accepted.txt", folder / "sums.txt"
     gateway_port, read_model_port = free_port(), free_port()
     options = ["--slots", "1", "--gateway-port", str(gateway_port), "--read-model-port", str(read_model_port)]
     files = sorted(path for path in Path(json.__file__).parents[1].glob("*.py"))[:200]
     up = Up(data, *options).until_ready()
+    example = start_example(folders, up, sums)
     submitter = Submitter(up.url("gateway"), data / "token", accepted_file, files)
     submitter.start()
     with_executing = 0
@@ -121,27 +170,29 @@ def campaign(kills: int, folder: Path) -> int:
         up = Up(data, *options).until_ready()
     submitter.stopped.set()
     submitter.join()
-    began_s = time.monotonic()
-    while sum(depth(up)) and time.monotonic() - began_s < DEADLINE_S:
-        time.sleep(0.2)
-    while up.get("/jobs?status=RETRYING&limit=1")["items"] and time.monotonic() - began_s < DEADLINE_S:
-        time.sleep(0.2)
+    _, said = example.communicate(timeout=DEADLINE_S)
+    until_quiet(up)
     accepted = accepted_file.read_text(encoding="ascii").split()
-    wrong = judge(up, accepted)
+    lines, wrong = judge_lines(folders, sums)
+    wrong += judge_final(up, accepted)
     up.stop()
     audit = odd(data, "audit")
-    print(f"{len(accepted)} accepted ({submitter.repeated} submits repeated), {kills} kills, {with_executing} of them")
-    print(f"with a job executing; drained in {time.monotonic() - began_s:.1f} s; audit: {audit.stdout}{audit.stderr}")
-    for line in wrong:
+    print(f"{kills} kills, {with_executing} of them with a job executing")
+    print(f"submitter: {len(accepted)} accepted, {submitter.repeated} submits repeated")
+    print(f"example: exit code {example.returncode}, {lines} lines; {said.strip()}")
+    print(f"audit: exit code {audit.returncode}; {audit.stdout}{audit.stderr}")
+    for line in wrong[:20]:
         print(line)
-    return int(bool(wrong) or audit.returncode != 0 or len(set(accepted)) != len(accepted))
+    return int(bool(wrong) or audit.returncode != 0 or example.returncode != 0)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=int(os.environ.get("KILLS", "5")))
+    parser.add_argument("folders", nargs="*", default=[str(Path(json.__file__).parents[1])], metavar="DIR")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        return campaign(parser.parse_args().kills, Path(folder))
+        return campaign(given.kills, given.folders, Path(folder))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from observatory.runtime.sources import SystemClock
 def main(argv: list[str] | None = None) -> int:
     given = _parser().parse_args(argv)
     try:
-        files = regular_files(given.dir)
+        files = [name for folder in given.dirs for name in regular_files(folder)]
         with Api(_address(given), clock=SystemClock()) as api, _progress(len(files)) as show:
             run = ChecksumRun(
                 api,
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m examples.checksums", description="One checksum job per file.")
-    parser.add_argument("dir", metavar="DIR", help="folder whose regular files are summed")
+    parser.add_argument("dirs", metavar="DIR", nargs="+", help="folder whose regular files are summed")
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="file to write, as sha256sum does")
     parser.add_argument("--gateway", metavar="URL", help="default: the one that runs in the data folder")
     parser.add_argument("--read-model", metavar="URL", help="default: what the gateway or the data folder says")
