@@ -1,6 +1,7 @@
 """Handlers that do to a processor what handlers do: `tests.handlers:app`, also imported by child processes."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import re
@@ -251,6 +252,24 @@ def stuck_thread(ctx: JobContext) -> str:
     """Waits at its gate, whatever it is asked."""
     gates[ctx.job_id].wait()
     return "ended at last"
+
+
+@app.job("forever.thread")
+def forever_thread(ctx: JobContext) -> None:
+    threading.Event().wait()
+
+
+@app.job("forever.deaf")
+async def forever_deaf(ctx: JobContext) -> None:
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
+@app.job("block.loop")
+async def block_loop(ctx: JobContext) -> None:
+    """Holds up everything else in the loop."""
+    threading.Event().wait()
 
 
 @app.job("forever.process", runs_in="process")

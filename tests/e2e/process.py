@@ -32,6 +32,8 @@ class Up:
             text=True,
         )
         self.steps: list[dict[str, Any]] = []
+        self.rest: list[str] = []
+        """What it said between its start and its end."""
 
     def until_ready(self) -> "Up":
         """Read what it says until the last line of its start."""
@@ -78,6 +80,7 @@ class Up:
     def _end(self) -> int:
         code = self.process.wait(timeout=READY_S_MAX)
         assert self.process.stdout is not None
+        self.rest = [json.loads(line)["text"] for line in self.process.stdout]
         self.process.stdout.close()
         return code
 

@@ -1,5 +1,6 @@
 """One command, as a stranger uses it: start, first job, second start, Ctrl-C, kill -9, and what cannot start."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -7,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +17,7 @@ import httpx2
 import pytest
 
 from observatory import contracts
-from tests.e2e.process import ROOT, Up, environment, odd
+from tests.e2e.process import READY_S_MAX, ROOT, Up, environment, odd
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +107,57 @@ def test_ctrl_c_ends_in_order_and_nothing_is_wrong_afterwards(tmp_path: Path) ->
     again = Up(up.data_dir).until_ready()
     assert again.get(f"/jobs/{accepted['id']}")["attempt"] <= 1
     again.kill()
+
+
+def test_a_stop_gives_back_what_does_not_end_and_costs_no_attempt(tmp_path: Path) -> None:
+    up = Up(tmp_path / "data", "--app", "tests.handlers:app", "--slots", "4").until_ready()
+    types = ("forever.process", "forever.thread", "forever.deaf", "wait")
+    accepted = [up.post("/jobs", {"type": job_type, "payload": {}}).json()["id"] for job_type in types]
+    until_all_run(up, accepted)
+    half_sent = socket.create_connection(("127.0.0.1", int(up.url("gateway").rpartition(":")[2])))
+    half_sent.sendall(b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+
+    with half_sent:
+        code = up.stop()
+
+    assert code == 0
+    again = Up(up.data_dir, "--slots", "1").until_ready()  # knows none of these types
+    jobs = [again.get(f"/jobs/{job_id}") for job_id in accepted]
+    assert [(job["status"], job["attempt"]) for job in jobs] == [("PENDING", 0)] * 4
+    assert all("error" not in job for job in jobs)
+    again.kill()
+
+
+def test_a_handler_that_blocks_the_loop_cannot_prevent_the_stop(tmp_path: Path) -> None:
+    up = Up(tmp_path / "data", "--app", "tests.handlers:app").until_ready()
+    with contextlib.suppress(httpx2.ReadTimeout):  # the loop may be blocked before it answers
+        up.post("/jobs", {"type": "block.loop", "payload": {}, "maxAttempts": 1}, Idempotency_Key="blocker")
+    until_blocked(up)
+
+    code = up.stop()
+
+    assert code == 1
+    assert up.rest == ["stopped late: what still ran was not given back and counts as an attempt"]
+    again = Up(up.data_dir).until_ready()
+    (job,) = again.get("/jobs?type=block.loop")["items"]
+    job = again.until_final(job["id"])
+    assert (job["status"], job["attempt"], job["error"]["type"]) == ("FAILED", 1, "LeaseLost")
+    again.kill()
+
+
+def until_blocked(up: Up) -> None:
+    for _ in range(100):
+        try:
+            httpx2.get(up.url("read model") + "/healthz", timeout=0.5)
+        except httpx2.ReadTimeout:
+            return
+    raise AssertionError("the loop still answers")
+
+
+def until_all_run(up: Up, job_ids: list[str]) -> None:
+    end_s = time.monotonic() + READY_S_MAX
+    while {up.get(f"/jobs/{job_id}")["status"] for job_id in job_ids} != {"EXECUTING"}:
+        assert time.monotonic() < end_s, "not all of them began"
 
 
 def test_what_was_accepted_survives_kill_9_and_is_finished_afterwards(tmp_path: Path) -> None:

@@ -105,8 +105,11 @@ SWEEP_S = 1.0
 DUE_SWEEP_S = 0.2
 """How often due jobs are looked for: how late a delayed job or a retry may start. A look costs one index seek."""
 
-DRAIN_S = 3.0
+DRAIN_S = 2.0
 """How long running attempts may go on after a stop was asked for; then they are released at no cost."""
+
+STOP_S_MAX = 5.0
+"""Within so long the process has ended after a stop was asked for, whatever its handlers do."""
 
 STOP_GRACE_S = 1.0
 """How long an attempt that was asked to stop may take to end."""
@@ -256,6 +259,7 @@ AUDIT_AGAIN_MAX = 2
 """How often an audit begins again because an owner took the data meanwhile."""
 
 assert HEARTBEAT_S * 3 <= LEASE_S
+assert DRAIN_S + STOP_GRACE_S + CHILD_END_S < STOP_S_MAX
 assert STOP_EARLY_S < LEASE_S - HEARTBEAT_S
 assert PAYLOAD_BYTES_MAX < BODY_BYTES_MAX
 assert PRIORITY_MIN <= PRIORITY_DEFAULT <= PRIORITY_MAX

@@ -117,7 +117,7 @@ class Worker:
         """
         self.is_draining = True
         self.attempts.stop_all(StopReason.DRAIN)
-        await self.attempts.wait_all(timeout_s=limits.DRAIN_S + limits.STOP_GRACE_S)
+        await self.attempts.wait_all(timeout_s=limits.DRAIN_S + limits.STOP_GRACE_S + limits.CHILD_END_S)
         with contextlib.suppress(Unavailable):
             while await self.settles.run_once():
                 pass

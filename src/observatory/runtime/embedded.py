@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -23,6 +24,7 @@ from observatory.runtime.supervisor import Supervisor
 from observatory.runtime.wiring import Services, Sources, Urls, Wiring, open_file
 
 Say = Callable[[Step], None]
+End = Callable[[], Coroutine[Any, Any, None]]
 
 STARTING_S_MAX = 3.0
 """How long a second `up` waits for the first one to publish its addresses."""
@@ -74,14 +76,15 @@ async def _running(settings: Settings, folder: DataFolder, say: Say) -> AsyncGen
         ).services()
         await services.worker.store.end_leases_of_others([])
         await services.worker.announce()
-        _start_loops(services, supervisor, stack)
+        ends = _start_loops(services, supervisor, stack)
         say(Step("processor", f"{settings.slots} slots", f"{len(services.worker.handlers)} job types"))
-        for name, app, listener, url in (
-            ("gateway", services.gateway_app, gateway, urls.gateway),
-            ("read model", services.read_model_app, read_model, urls.read_model),
-            ("dashboard", services.web_app, web, urls.web),
+        for name, server, url in (
+            ("gateway", HttpServer(services.gateway_app, gateway), urls.gateway),
+            ("read model", HttpServer(services.read_model_app, read_model), urls.read_model),
+            ("dashboard", HttpServer(services.web_app, web), urls.web),
         ):
-            await _serve(HttpServer(app, listener), stack)
+            await server.start()
+            ends.append(server.stop)
             say(Step(name, url))
         running = _publish(folder, sources, urls, stack)
         yield services, running
@@ -101,24 +104,29 @@ async def _open_data(folder: DataFolder, say: Say, stack: contextlib.AsyncExitSt
     return file
 
 
-def _start_loops(services: Services, supervisor: Supervisor, stack: contextlib.AsyncExitStack) -> None:
-    """Loops end last: what drains and what is still asked over HTTP needs them."""
+def _start_loops(services: Services, supervisor: Supervisor, stack: contextlib.AsyncExitStack) -> list[End]:
+    """
+    Loops end last: what drains and what is still asked over HTTP needs them.
+
+    Returns what ends before them, side by side, so that a stop takes no longer than its slowest part.
+    """
+    ends: list[End] = [services.worker.drain]
     loops_stop = asyncio.Event()
     running = asyncio.create_task(supervisor.run(services.loops, loops_stop), name="supervisor")
 
-    async def end_loops() -> None:
-        loops_stop.set()
-        await running
-        await services.metrics.close()
+    async def end_all() -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for end in ends:
+                    tasks.create_task(end())
+        finally:
+            loops_stop.set()
+            await running
+            await services.metrics.close()
 
     stack.push_async_callback(services.runner.stop)
-    stack.push_async_callback(end_loops)
-    stack.push_async_callback(services.worker.drain)
-
-
-async def _serve(server: HttpServer, stack: contextlib.AsyncExitStack) -> None:
-    await server.start()
-    stack.push_async_callback(server.stop)
+    stack.push_async_callback(end_all)
+    return ends
 
 
 def _publish(folder: DataFolder, sources: Sources, urls: Urls, stack: contextlib.AsyncExitStack) -> Running:

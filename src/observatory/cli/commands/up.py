@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import os
-import signal
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -92,43 +91,25 @@ def up(
 def _run(settings: Settings, say: Say) -> None:
     from observatory.runtime.embedded import run_embedded
     from observatory.runtime.event_loop import new_event_loop
+    from observatory.runtime.logging import configure_logging
+    from observatory.runtime.stop_signals import StopSignals
+
+    configure_logging(settings.log)
+    signals = StopSignals(
+        lambda: say(Step("", "stopping; press Ctrl-C again to stop at once", kind="note")),
+        lambda: say(Step("", "stopped late: what still ran was not given back and counts as an attempt", kind="warn")),
+    )
 
     async def run() -> None:
         stop = asyncio.Event()
-        with _signals(stop, say):
+        with signals.setting(stop):
             await run_embedded(settings, say=say, stop=stop)
+            signals.leave()
 
     if "" not in sys.path:
         sys.path.insert(0, "")  # --app names a module of the folder that the person stands in
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(run())
-
-
-@contextlib.contextmanager
-def _signals(stop: asyncio.Event, say: Say) -> Generator[None]:
-    """The first SIGINT or SIGTERM sets *stop*; the second ends the process where it stands."""
-    loop = asyncio.get_running_loop()
-
-    def received(number: int) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-        say(Step("", "stopping; press Ctrl-C again to stop at once", kind="note"))
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        try:
-            loop.add_signal_handler(number, received, number)
-        except NotImplementedError:  # Windows: the handler runs between two steps of the loop
-            signal.signal(number, lambda n, _: loop.call_soon_threadsafe(received, n))
-    try:
-        yield
-    finally:
-        for number in numbers:
-            with contextlib.suppress(NotImplementedError):
-                loop.remove_signal_handler(number)
-            signal.signal(number, previous[number])
 
 
 def _plain_say(out: Output) -> Say:

@@ -1,0 +1,91 @@
+"""SIGINT and SIGTERM: the first asks the process to stop, the second ends it, and so does the clock.
+
+Handlers are other people's code. A coroutine that ignores its cancellation keeps the loop from closing, a thread
+that is no daemon keeps the interpreter, and a coroutine that blocks keeps the loop from hearing of the signal. So
+a stop has a deadline that a thread of its own holds, and signals are taken by Python's own handlers, which run
+even while the loop does not.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator
+from types import FrameType
+
+from observatory.core import limits
+
+LEAVE_S = 0.5
+"""How long the interpreter may take to end after everything of ours has ended."""
+
+
+class StopSignals:
+    """
+    Held by the main thread of a process that runs until it is told to stop.
+
+    Args:
+        say: Called once, in the loop, when the stop begins.
+        say_late: Called from another thread when the deadline ends the process: what still ran was not given back.
+    """
+
+    def __init__(self, say: Callable[[], object], say_late: Callable[[], object]) -> None:
+        self._say = say
+        self._say_late = say_late
+        self._deadline: threading.Timer | None = None
+
+    @contextlib.contextmanager
+    def setting(self, stop: asyncio.Event) -> Generator[None]:
+        """
+        Set *stop* at the first signal. Inside a running loop, in the main thread.
+
+        The process ends with 128 and the number at the second signal, and with 1 when `limits.STOP_S_MAX` after
+        the first it still runs.
+        """
+        loop = asyncio.get_running_loop()
+
+        def begin() -> None:
+            stop.set()
+            self._say()
+
+        def received(number: int, frame: FrameType | None) -> None:
+            if self._deadline is not None:
+                os._exit(128 + number)
+            self._end_in(limits.STOP_S_MAX, self._give_up)
+            loop.call_soon_threadsafe(begin)
+
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        previous = {number: signal.signal(number, received) for number in numbers}
+        try:
+            yield
+        finally:
+            for number in numbers:
+                signal.signal(number, previous[number])
+
+    def leave(self) -> None:
+        """Everything of ours has ended in order: whatever else holds the process may do so for `LEAVE_S` more."""
+        self._end_in(LEAVE_S, _exit_well)
+
+    def _give_up(self) -> None:
+        self._say_late()
+        _flush()
+        os._exit(1)
+
+    def _end_in(self, seconds: float, end: Callable[[], object]) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = threading.Timer(seconds, end)
+        self._deadline.daemon = True
+        self._deadline.start()
+
+
+def _exit_well() -> None:
+    _flush()
+    os._exit(0)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()

@@ -1,0 +1,111 @@
+import contextlib
+import io
+import json
+import logging
+import os
+from collections.abc import Generator
+
+import pytest
+import structlog
+
+from observatory.runtime.logging import JOB_LOGGER, configure_logging
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Generator[None]:
+    root, job = logging.getLogger(), logging.getLogger(JOB_LOGGER)
+    handlers, levels = root.handlers[:], (root.level, job.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    job.setLevel(levels[1])
+    structlog.reset_defaults()
+
+
+def records(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_stream_that_is_no_terminal_gets_one_json_object_per_record() -> None:
+    stream = io.StringIO()
+    configure_logging("info", stream=stream)
+
+    structlog.get_logger("observatory.x").warning("loop failed", loop="relay")
+    logging.getLogger(JOB_LOGGER).info("two\nlines", extra={"job_id": "j1"})
+
+    ours, handlers = records(stream)
+    assert (ours["event"], ours["level"], ours["loop"]) == ("loop failed", "warning", "relay")
+    assert (handlers["event"], handlers["level"], handlers["job_id"]) == ("two\nlines", "info", "j1")
+    assert str(ours["timestamp"]).endswith("Z")
+
+
+@pytest.mark.parametrize(("level", "shown"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
+def test_the_setting_decides_what_is_shown(level: str, shown: int) -> None:
+    ours, theirs = io.StringIO(), io.StringIO()
+
+    configure_logging(level, stream=ours)
+    for name in ("debug", "info", "warning", "error"):
+        getattr(structlog.get_logger(), name)("said")
+    configure_logging(level, stream=theirs)
+    for name in ("debug", "info", "warning", "error"):
+        getattr(logging.getLogger(JOB_LOGGER), name)("said")
+
+    assert (len(records(ours)), len(records(theirs))) == (shown, shown)
+
+
+def test_other_libraries_are_heard_from_warning_on() -> None:
+    stream = io.StringIO()
+    configure_logging("debug", stream=stream)
+
+    logging.getLogger("some.library").info("chatter")
+    logging.getLogger("some.library").warning("trouble")
+
+    assert [record["event"] for record in records(stream)] == ["trouble"]
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_a_traceback_holds_no_variables(stream: io.StringIO) -> None:
+    configure_logging("info", stream=stream)
+
+    def fail(password: str) -> None:
+        raise ValueError("it broke")
+
+    secret = f"canary-{4711}"  # stands in no line of the source, which a traceback may show
+    try:
+        fail(secret)
+    except ValueError as error:
+        structlog.get_logger().error("failed", exc_info=error)
+
+    assert "it broke" in stream.getvalue()
+    assert "canary-4711" not in stream.getvalue()
+
+
+def test_what_a_handler_logs_cannot_steer_a_terminal() -> None:
+    stream = Terminal()
+    configure_logging("info", stream=stream)
+
+    logging.getLogger(JOB_LOGGER).info("\x1b]0;title\x07")
+    try:
+        raise ValueError("\x1b[2J")
+    except ValueError as error:
+        structlog.get_logger().error("failed", exc_info=error)
+
+    said = stream.getvalue()
+    assert "\x1b]0" not in said
+    assert "\x1b[2J" not in said
+    assert "\\x1b]0;title\\x07" in said
+
+
+def test_a_stream_that_nobody_reads_harms_nothing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "w", buffering=1, encoding="utf-8") as stream:
+        configure_logging("info", stream=stream)
+
+        structlog.get_logger().error("lost")
+        logging.getLogger(JOB_LOGGER).error("lost as well")
