@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from observatory.core.command import Rescue
 from observatory.core.errors import LeaseLost
-from observatory.core.job import JobStatus
+from observatory.core.job import Job, JobStatus
 from observatory.job_store.port import Order
+from observatory.job_store.sqlite import SqliteJobStore
 from tests import handlers
 from tests.loops.place import Place, running_place
 
@@ -115,6 +118,54 @@ async def test_a_drain_gives_the_attempt_back_at_no_cost(tmp_path: Path) -> None
         assert job.fence == 1
         events = await place.log.of_job(job_id, count_max=100)
         assert [event.payload.get("outcome") for event in events][-2:] == ["released", None]
+
+
+async def test_a_claim_that_answers_during_the_drain_is_given_back(tmp_path: Path) -> None:
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def claim_slowly(**asks: Any) -> list[Job]:
+        jobs = await SqliteJobStore.claim(place.store, **asks)
+        if jobs:
+            asked.set()
+            await may_answer.wait()
+        return jobs
+
+    async with running_place(tmp_path, handlers.app.handlers) as place:
+        place.store.claim = claim_slowly  # pyright: ignore[reportAttributeAccessIssue] — the answer is late, not false
+        job_id = await place.submit("quick", max_attempts=1)
+        await asked.wait()
+        draining = asyncio.create_task(place.worker.drain())
+        await asyncio.sleep(0)
+        may_answer.set()
+        await draining
+
+    async with running_place(tmp_path, {}) as place:
+        job = await place.job(job_id)
+
+        assert (job.status, job.attempt, job.worker) == (JobStatus.PENDING, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("job_type", "where", "fault"),
+    [
+        ("quick.thread", "threading.Thread.start", RuntimeError("can't start new thread")),
+        ("quick.process", "os.pipe", OSError(errno.EMFILE, "Too many open files")),
+    ],
+)
+async def test_an_attempt_that_the_system_gives_nothing_to_run_in_ends_and_says_so(
+    place: Place, monkeypatch: pytest.MonkeyPatch, job_type: str, where: str, fault: Exception
+) -> None:
+    def refuse(*args: object) -> None:
+        raise fault
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"observatory.processor.in_thread.{where}" if "thread" in where else where, refuse)
+        job = await place.final(await place.submit(job_type, max_attempts=1))
+
+    assert (job.status, job.attempt) == (JobStatus.FAILED, 1)
+    assert job.error is not None
+    assert str(fault.args[-1]) in job.error.message
+    assert (await place.final(await place.submit(job_type))).status is JobStatus.COMPLETED
 
 
 async def test_the_next_owner_of_the_data_rescues_at_once_and_the_old_fence_writes_no_more(tmp_path: Path) -> None:

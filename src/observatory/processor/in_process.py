@@ -225,8 +225,8 @@ class Children:
 
     async def _start(self) -> ChildProcess | ending.Ended:
         """A child that is ready, or how it failed to be."""
-        child = ChildProcess()
         try:
+            child = ChildProcess()
             await child.start()
         except OSError as error:
             return ending.crashed(f"no child could be started: {error}", kind="ChildNotReady")

@@ -18,7 +18,7 @@ from observatory.event_bus.port import EventBus, Hints
 from observatory.job_store.port import JobStore, Order, WorkerInfo
 from observatory.processor.attempts import Attempt, Attempts
 from observatory.processor.context import StopReason
-from observatory.processor.ending import Ended, settle_command
+from observatory.processor.ending import Ended, crashed, settle_command
 from observatory.processor.stopping import Stop
 
 _log = structlog.get_logger("observatory.processor")
@@ -38,7 +38,7 @@ class RunsAttempts(Protocol):
         ...
 
     async def run(self, handler: Handler, job: Job, *, stop: Stop) -> Ended:
-        """Run one attempt to its end. Raises nothing."""
+        """Run one attempt to its end, whatever its handler does. Raises when the system gives it nothing to run in."""
         ...
 
 
@@ -111,12 +111,13 @@ class Worker:
         """
         Claim nothing more, and ask the running attempts to end.
 
-        Those that go on are left alone for `limits.DRAIN_S` and then given back, at no cost. When it
-        returns, every settle was offered to the store once more; what it did not take is rescued
-        when its lease ends.
+        Those that go on are left alone for `limits.DRAIN_S` and then given back, at no cost; so is what a
+        claim brings that is under way. When it returns, every settle was offered to the store once more;
+        what it did not take is rescued when its lease ends.
         """
         self.is_draining = True
         self.attempts.stop_all(StopReason.DRAIN)
+        await self.claims.settled(timeout_s=limits.STOP_GRACE_S)
         await self.attempts.wait_all(timeout_s=limits.DRAIN_S + limits.STOP_GRACE_S + limits.CHILD_END_S)
         with contextlib.suppress(Unavailable):
             while await self.settles.run_once():
@@ -132,7 +133,11 @@ class Worker:
     async def _run(self, attempt: Attempt) -> None:
         job = attempt.job
         self._beginning -= 1
-        ended = await self.runner.run(attempt.handler, job, stop=attempt.stop)
+        try:
+            ended = await self.runner.run(attempt.handler, job, stop=attempt.stop)
+        except Exception as error:  # noqa: BLE001 — an attempt that nobody settles would be leased for ever
+            _log.error("attempt could not be run", job=job.id, attempt=job.attempt, exc_info=error)
+            ended = crashed(f"the processor could not run it: {type(error).__name__}: {error}", kind="NotRun")
         attempt.is_running = False
         self.claims.wake()
         if attempt.stop.reason is StopReason.LEASE_LOST:
@@ -151,10 +156,18 @@ class Claims:
         self._worker = worker
         self._hints: Hints | None = None
         self._has_slot = asyncio.Event()
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
 
     def wake(self) -> None:
         """A slot became free."""
         self._has_slot.set()
+
+    async def settled(self, *, timeout_s: float) -> None:
+        """Return when what a claim under way brings was begun or given back, or when the time is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._is_idle.wait()
 
     async def run_once(self) -> int:
         """
@@ -170,6 +183,14 @@ class Claims:
         count_max = min(worker.free_slots, limits.CLAIM_BATCH_MAX)
         if worker.is_draining or count_max <= 0:
             return 0
+        self._is_idle.clear()
+        try:
+            return await self._claim(count_max)
+        finally:
+            self._is_idle.set()
+
+    async def _claim(self, count_max: int) -> int:
+        worker = self._worker
         asked_s = worker.clock.monotonic()
         jobs = await worker.store.claim(
             types=sorted(worker.handlers), worker=worker.info.instance_id, count_max=count_max, lease_s=worker.lease_s
