@@ -93,7 +93,7 @@ async def running_place(
     store = SqliteJobStore(
         file, producer=Producer(service="processor", instance_id=instance, version="0"), clock=clock, ids=ids
     )
-    log, views = SqliteEventLog(file), SqliteViewStore(file)
+    queries, log, views = SqliteJobQueries(file), SqliteEventLog(file), SqliteViewStore(file)
     runner = Runner(slots=slots, clock=clock, app_spec=app, drain_s=0.2, grace_s=0.2)
     info = WorkerInfo(instance_id=instance, host="here", pid=1, version="0", started_at=clock.now(), slots=slots)
     worker = Worker(
@@ -111,7 +111,7 @@ async def running_place(
         *worker.loops,
         Relay(outbox=SqliteOutbox(file), bus=bus),
         DueJobs(store=store, bus=bus),
-        Rescuer(store=store, bus=bus, clock=clock, randomness=chance),
+        Rescuer(store=store, queries=queries, bus=bus, clock=clock, randomness=chance),
         metrics,
     ]
     news = await bus.subscribe("test")
@@ -120,7 +120,7 @@ async def running_place(
     stop = asyncio.Event()
     supervised = asyncio.create_task(Supervisor(clock=clock, randomness=chance).run(loops, stop))
     place = Place(
-        file=file, store=store, queries=SqliteJobQueries(file), log=log, views=views, bus=bus, runner=runner,
+        file=file, store=store, queries=queries, log=log, views=views, bus=bus, runner=runner,
         worker=worker, news=news, ids=ids, seen=[],
     )  # fmt: skip
     try:

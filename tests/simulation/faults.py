@@ -35,15 +35,16 @@ HINT_KINDS = ("dropped", "repeated", "late")
 CALL_STEPS = (
     "job_store.submit", "job_store.claim", "job_store.settle", "job_store.rescue", "job_store.cancel",
     "job_store.heartbeat", "job_store.announce", "job_store.make_due", "job_store.expired_leases",
-    "job_queries.job", "outbox.unpublished", "outbox.confirm", "event_log.after", "view_store.load",
-    "view_store.save", "event_bus.publish", "event_bus.subscribe", "event_bus.receive", "event_bus.hint",
-    "event_bus.listen",
+    "job_queries.job", "job_queries.types", "outbox.unpublished", "outbox.confirm", "event_log.after",
+    "view_store.load", "view_store.save", "event_bus.publish", "event_bus.subscribe", "event_bus.receive",
+    "event_bus.hint", "event_bus.listen",
 )  # fmt: skip
 
 WEIGHTS = {
     "job_store.make_due": 0.1, "job_store.expired_leases": 0.3, "outbox.unpublished": 0.1, "event_bus.receive": 0.3,
     "event_bus.hint": 2.0,
     "job_store.announce": 3.0, "job_store.cancel": 3.0, "job_store.rescue": 5.0, "job_queries.job": 3.0,
+    "job_queries.types": 5.0,
     "event_log.after": 2.0, "view_store.load": 5.0, "event_bus.subscribe": 3.0, "event_bus.listen": 3.0,
 }  # fmt: skip
 """How likely a fault is at a step, against others: less where calls repeat all the time, more where they are rare."""
@@ -248,7 +249,7 @@ def _verb_of(order: Order) -> str:
 
 
 class FaultyJobQueries:
-    """Implements what clients ask of `JobQueries`."""
+    """Implements what clients and the rescuer ask of `JobQueries`."""
 
     def __init__(self, world: "World", calls: Calls) -> None:
         self._world = world
@@ -258,6 +259,9 @@ class FaultyJobQueries:
         return await self._calls.call(
             "job_queries.job", StoreUnavailable, lambda: self._world.drivers.queries.job(job_id)
         )
+
+    async def types(self) -> Any:
+        return await self._calls.call("job_queries.types", StoreUnavailable, self._world.drivers.queries.types)
 
 
 class FaultyOutbox:

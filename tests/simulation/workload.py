@@ -204,7 +204,7 @@ class Deeds:
         if deed == "discard":
             raise Discard("drawn to be discarded")
         if deed == "snooze" and context.fence < 4:
-            raise Snooze(stream.uniform(0.0, 5.0))
+            raise Snooze(stream.uniform(1.0, 6.0))
         if deed == "kill" and self._world.faults.are_on:
             self._world.faults.note("handler kills its node", "world")
             await self._world.crash(self._node, "killed by its handler")

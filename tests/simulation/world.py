@@ -19,7 +19,6 @@ import msgspec
 from observatory.core.errors import CheckpointMoved, Unavailable
 from observatory.core.event import Producer
 from observatory.core.job import NewJob
-from observatory.core.retry import RetryPolicy
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_migrations import load_migrations, migrate
 from observatory.event_bus.in_process import InProcessBus
@@ -380,7 +379,7 @@ class World:
 
     def _sweepers(self, clock: LoopClock) -> list[Any]:
         rescuer = Rescuer(
-            store=self.store, bus=self.bus, clock=clock, randomness=self.streams.chance, policy=RetryPolicy(cap_s=5.0)
+            store=self.store, queries=self.queries, bus=self.bus, clock=clock, randomness=self.streams.chance
         )
         return [DueJobs(store=self.store, bus=self.bus), rescuer]
 

@@ -50,6 +50,8 @@ class TypeInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     runs_in: Isolation
     max_attempts: int
     timeout_seconds: float
+    retry: RetryPolicy = RetryPolicy()
+    """Its backoff, for whoever ends an attempt on behalf of its processor."""
     payload_schema: JsonObject | None = None
 
 
@@ -60,5 +62,6 @@ def type_info_of(handler: Handler) -> TypeInfo:
         runs_in=handler.runs_in,
         max_attempts=handler.max_attempts,
         timeout_seconds=handler.timeout_s,
+        retry=handler.retry,
         payload_schema=handler.payload_schema,
     )

@@ -72,6 +72,9 @@ RETRY_FACTOR = 2.0
 RETRY_CAP_S = 3_600.0
 """Backoff is drawn evenly from nothing to min(cap, base × factor^(attempt − 1)) (full jitter)."""
 
+SNOOZE_S_MIN = 1.0
+"""A snooze costs no attempt, so nothing but this bounds how fast a job that only snoozes fills its history."""
+
 SNOOZE_S_MAX = RUN_AHEAD_DAYS_MAX * 86_400.0
 
 # --- batches and pages ------------------------------------------------------------------------
@@ -98,6 +101,9 @@ CURSOR_CHARS_MAX = 512
 
 POLL_S = 2.0
 """How often a processor looks for work by itself when no hint came."""
+
+RUN_ONCE_S_MAX = 30.0
+"""A loop whose one round takes longer counts as hanging, and its process as not ready."""
 
 SWEEP_S = 1.0
 """How often expired leases are looked for."""

@@ -12,9 +12,9 @@ from observatory.core import limits
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How long to wait before the next attempt. All in seconds."""
 
-    base_s: float = limits.RETRY_BASE_S
+    base_s: float = msgspec.field(default=limits.RETRY_BASE_S, name="baseSeconds")
     factor: float = limits.RETRY_FACTOR
-    cap_s: float = limits.RETRY_CAP_S
+    cap_s: float = msgspec.field(default=limits.RETRY_CAP_S, name="capSeconds")
 
     def __post_init__(self) -> None:
         if not (0 < self.base_s <= self.cap_s <= limits.SNOOZE_S_MAX):
@@ -61,11 +61,11 @@ class Snooze(Exception):
     Raised by a handler: not now. Runs again later and costs no attempt.
 
     Args:
-        in_s: Seconds until then.
+        in_s: Seconds until then, at least `limits.SNOOZE_S_MIN`: each snooze leaves events for ever.
     """
 
     def __init__(self, in_s: float) -> None:
         super().__init__(f"snoozed for {in_s} s")
-        if not 0 <= in_s <= limits.SNOOZE_S_MAX:
-            raise ValueError(f"in_s is {in_s}; it must be from 0 to {limits.SNOOZE_S_MAX} seconds")
+        if not limits.SNOOZE_S_MIN <= in_s <= limits.SNOOZE_S_MAX:
+            raise ValueError(f"in_s is {in_s}; it must be from {limits.SNOOZE_S_MIN} to {limits.SNOOZE_S_MAX} seconds")
         self.in_s = in_s

@@ -72,6 +72,7 @@ class ExpiredLease(msgspec.Struct, frozen=True):
 
     lease: Lease
     attempt: int
+    type: str
 
 
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -200,7 +200,7 @@ class SqliteJobStore:
             rows = await self._file.read(
                 lambda connection: connection.execute(SQL["expired"], (at_us, count_max)).fetchall()
             )
-        return [ExpiredLease(Lease(job_id, fence), attempt) for job_id, fence, attempt in rows]
+        return [ExpiredLease(Lease(job_id, fence), attempt, job_type) for job_id, fence, attempt, job_type in rows]
 
     async def end_leases_of_others(self, worker_ids: Sequence[str]) -> int:
         def unit(connection: Connection) -> int:

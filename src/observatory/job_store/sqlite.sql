@@ -41,7 +41,7 @@ WHERE status IN ('SCHEDULED', 'RETRYING') AND run_at <= ?
 ORDER BY run_at LIMIT ?;
 
 -- name: expired — leases that have ended
-SELECT id, fence, attempt FROM jobs
+SELECT id, fence, attempt, type FROM jobs
 WHERE lease_expires_at IS NOT NULL AND lease_expires_at <= ?
 ORDER BY lease_expires_at LIMIT ?;
 

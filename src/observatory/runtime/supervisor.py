@@ -43,8 +43,10 @@ class LoopState:
         self.failures = 0
         """In a row; 0 while it works."""
         self.last_error = ""
-        self.last_success_s: float | None = None
-        """By the monotonic clock; None before the first."""
+        self.began_s: float | None = None
+        """When the round that is under way began, by the monotonic clock; None between two rounds."""
+        self.has_ended = False
+        """True once it will not run again."""
 
 
 class Supervisor:
@@ -65,13 +67,13 @@ class Supervisor:
         Return when every loop works.
 
         Raises:
-            Unavailable: Names the loops that failed `FAILURES_MAX` times in a row or more.
+            Unavailable: Names the loops that do not: those that failed `FAILURES_MAX` times in a row or more,
+                whose round takes longer than `limits.RUN_ONCE_S_MAX`, or that ended.
         """
-        failing = [state.name for state in self.states.values() if state.failures >= FAILURES_MAX]
-        if failing:
-            raise Unavailable(
-                f"failing: {', '.join(failing)}",
-            )
+        now_s = self._clock.monotonic()
+        wrong = [f"{state.name} ({why})" for state in self.states.values() if (why := _why_not(state, now_s))]
+        if wrong:
+            raise Unavailable(f"not working: {', '.join(wrong)}")
 
     async def run(self, loops: Sequence[Loop], stop: asyncio.Event) -> None:
         """Run *loops* side by side; returns when every one has ended."""
@@ -81,17 +83,27 @@ class Supervisor:
 
     async def _run(self, loop: Loop, stop: asyncio.Event) -> None:
         state = self.states.setdefault(loop.name, LoopState(loop.name))
-        while not stop.is_set():
-            try:
-                done = await loop.run_once()
-            except Exception as error:  # noqa: BLE001 — whatever it was, the loop is run again
-                await _until(stop, asyncio.sleep(self._note_failure(state, error)))
-                continue
-            state.failures, state.last_success_s = 0, self._clock.monotonic()
-            if done:
-                await asyncio.sleep(0)
-            else:
-                await _until(stop, loop.wait())
+        try:
+            while not stop.is_set():
+                try:
+                    await self._round(loop, state, stop)
+                except Exception as error:  # noqa: BLE001 — whatever it was, the loop is run again
+                    await _until(stop, asyncio.sleep(self._note_failure(state, error)))
+        finally:
+            state.has_ended = True
+
+    async def _round(self, loop: Loop, state: LoopState, stop: asyncio.Event) -> None:
+        """Once through the work, and through the wait when there was none."""
+        state.began_s = self._clock.monotonic()
+        try:
+            done = await loop.run_once()
+        finally:
+            state.began_s = None
+        if done:
+            await asyncio.sleep(0)
+        else:
+            await _until(stop, loop.wait())
+        state.failures = 0
 
     def _note_failure(self, state: LoopState, error: Exception) -> float:
         """Log the failure and return how long to pause, in seconds."""
@@ -107,13 +119,25 @@ class Supervisor:
 
 
 async def _until(stop: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> None:
-    """Await *waiting*, but no longer than until *stop* is set. Errors of *waiting* end the wait."""
-    tasks = [asyncio.ensure_future(waiting), asyncio.ensure_future(stop.wait())]
+    """Await *waiting*, but no longer than until *stop* is set. Raises what *waiting* raises."""
+    wait, stopped = asyncio.ensure_future(waiting), asyncio.ensure_future(stop.wait())
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([wait, stopped], return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+        wait.cancel()
+        stopped.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await stopped
+        with contextlib.suppress(asyncio.CancelledError):
+            await wait
+
+
+def _why_not(state: LoopState, now_s: float) -> str:
+    """What keeps a loop from working, in words; empty when it works."""
+    if state.has_ended:
+        return "ended"
+    if state.failures >= FAILURES_MAX:
+        return f"failed {state.failures} times"
+    if state.began_s is not None and now_s - state.began_s > limits.RUN_ONCE_S_MAX:
+        return f"in one round for {now_s - state.began_s:.0f} s"
+    return ""

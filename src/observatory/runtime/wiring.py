@@ -195,7 +195,13 @@ class Wiring:
         return [
             Relay(outbox=SqliteOutbox(self._file), bus=self._bus),
             DueJobs(store=store, bus=self._bus),
-            Rescuer(store=store, bus=self._bus, clock=self._sources.clock, randomness=self._sources.randomness),
+            Rescuer(
+                store=store,
+                queries=self._queries,
+                bus=self._bus,
+                clock=self._sources.clock,
+                randomness=self._sources.randomness,
+            ),
         ]
 
     # --- over HTTP ----------------------------------------------------------------------------

@@ -25,6 +25,10 @@ class ManualClock:
         assert seconds >= 0, "time goes forward"
         self._elapsed_s += seconds
 
+    def leap(self, seconds: float) -> None:
+        """Set the wall clock by *seconds*, as at the end of a machine's sleep; the monotonic one does not notice."""
+        self._begin += timedelta(seconds=seconds)
+
 
 class SeededIds:
     """Implements `core.sources.Ids`: the same seed gives the same ids in the same order, later ones sort later."""

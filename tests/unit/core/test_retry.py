@@ -66,10 +66,16 @@ def test_there_is_no_attempt_before_the_first():
         RetryPolicy().ceiling_s(0)
 
 
-@pytest.mark.parametrize("in_s", [0.0, limits.SNOOZE_S_MAX])
+@pytest.mark.parametrize("in_s", [limits.SNOOZE_S_MIN, limits.SNOOZE_S_MAX])
 def test_a_handler_may_ask_for_any_delay_within_the_bounds(in_s):
     assert Retry(in_s=in_s).in_s == in_s
     assert Snooze(in_s).in_s == in_s
+
+
+def test_another_attempt_may_follow_at_once_and_a_snooze_may_not():
+    assert Retry(in_s=0.0).in_s == 0.0
+    with pytest.raises(ValueError, match=r"from 1\.0"):
+        Snooze(0.999)
 
 
 @pytest.mark.parametrize("in_s", [-0.001, limits.SNOOZE_S_MAX + 1, float("nan"), float("inf")])

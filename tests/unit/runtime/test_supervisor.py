@@ -1,0 +1,122 @@
+"""Loops that work, fail, hang and end, as the supervisor and the readiness check see them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+import pytest
+
+from observatory.core import limits
+from observatory.core.errors import Unavailable
+from observatory.runtime.supervisor import FAILURES_MAX, Supervisor
+from observatory.testing.manual_sources import ManualClock
+
+
+class NoChance:
+    """Every backoff is nothing."""
+
+    def random(self) -> float:
+        return 0.0
+
+
+class OneLoop:
+    """Does what it is told, and says how often it was asked."""
+
+    name = "loop"
+
+    def __init__(self, work: Callable[[], Awaitable[int]], wait: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._work = work
+        self._wait = wait
+        self.rounds = 0
+        self.news = asyncio.Condition()
+
+    async def run_once(self) -> int:
+        self.rounds += 1
+        async with self.news:
+            self.news.notify_all()
+        return await self._work()
+
+    async def wait(self) -> None:
+        if self._wait is not None:
+            await self._wait()
+        else:
+            await asyncio.Event().wait()
+
+    async def until_round(self, number: int) -> None:
+        async with asyncio.timeout(10), self.news:
+            await self.news.wait_for(lambda: self.rounds >= number)
+
+
+@contextlib.asynccontextmanager
+async def supervised(loop: OneLoop, clock: ManualClock) -> AsyncGenerator[Supervisor]:
+    supervisor, stop = Supervisor(clock=clock, randomness=NoChance()), asyncio.Event()
+    running = asyncio.create_task(supervisor.run([loop], stop))
+    try:
+        yield supervisor
+    finally:
+        stop.set()
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+async def nothing() -> int:
+    return 0
+
+
+async def fail() -> int:
+    raise Unavailable("away")
+
+
+async def test_a_loop_that_works_is_ready() -> None:
+    loop = OneLoop(nothing)
+    async with supervised(loop, ManualClock()) as supervisor:
+        await loop.until_round(1)
+        await supervisor.check()
+
+
+async def test_a_loop_that_fails_is_run_again_and_makes_the_process_not_ready() -> None:
+    loop = OneLoop(fail)
+    async with supervised(loop, ManualClock()) as supervisor:
+        await loop.until_round(FAILURES_MAX + 1)
+        with pytest.raises(Unavailable, match=r"loop \(failed"):
+            await supervisor.check()
+
+
+async def test_a_wait_that_raises_is_a_failure_as_well() -> None:
+    async def wait() -> None:
+        raise Unavailable("no connection")
+
+    loop = OneLoop(nothing, wait)
+    async with supervised(loop, ManualClock()) as supervisor:
+        await loop.until_round(FAILURES_MAX + 1)
+        assert supervisor.states["loop"].last_error == "Unavailable: no connection"
+        with pytest.raises(Unavailable, match="failed"):
+            await supervisor.check()
+
+
+async def test_a_loop_that_hangs_in_one_round_makes_the_process_not_ready() -> None:
+    clock = ManualClock()
+
+    async def hang() -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    loop = OneLoop(hang)
+    async with supervised(loop, clock) as supervisor:
+        await loop.until_round(1)
+        clock.advance(limits.RUN_ONCE_S_MAX)
+        await supervisor.check()
+        clock.advance(0.001)
+        with pytest.raises(Unavailable, match="in one round for 30 s"):
+            await supervisor.check()
+
+
+async def test_a_supervisor_that_ended_says_so() -> None:
+    supervisor, stop = Supervisor(clock=ManualClock(), randomness=NoChance()), asyncio.Event()
+    stop.set()
+
+    await supervisor.run([OneLoop(nothing)], stop)
+
+    with pytest.raises(Unavailable, match=r"loop \(ended\)"):
+        await supervisor.check()
