@@ -253,17 +253,20 @@ FROM events WHERE job_id = :id AND sequence = 3
 
 
 @pytest.mark.parametrize(
-    ("sql", "named"),
+    "sql",
     [
-        ("DELETE FROM jobs WHERE id = :id", True),
-        ("DELETE FROM events WHERE job_id = :id AND sequence = 2", True),
-        ("UPDATE jobs SET status = 'FAILED' WHERE id = :id", True),
-        (DOUBLED_EVENT, True),
-        ("UPDATE views SET document = json_set(document, '$.totalJobs', 77) WHERE :id <> ''", False),
+        "DELETE FROM jobs WHERE id = :id",
+        "DELETE FROM events WHERE job_id = :id AND sequence = 2",
+        "UPDATE jobs SET status = 'FAILED' WHERE id = :id",
+        DOUBLED_EVENT,
+        "UPDATE views SET document = json_set(document, '$.byStatus.COMPLETED', 77) WHERE :id <> ''",
     ],
+    ids=["deleted job", "deleted event", "changed status", "doubled event", "wrong counter"],
 )
-def test_a_planted_fault_is_found_and_the_job_is_named(tmp_path: Path, running: Up, sql: str, named: bool) -> None:
-    job_id = running.until_final(first_job(running))["id"]
+def test_a_planted_fault_is_found_and_the_job_is_named(tmp_path: Path, running: Up, sql: str) -> None:
+    running.until_final(first_job(running))
+    job_id = running.until_final(running.post("/jobs", {"type": "echo", "payload": {}}).json()["id"])["id"]
+    until_counted(running)
     copy = tmp_path / "copy"
     shutil.copytree(running.data_dir, copy, ignore=shutil.ignore_patterns("lock"))
     with sqlite3.connect(copy / "observatory.db") as connection:
@@ -273,4 +276,18 @@ def test_a_planted_fault_is_found_and_the_job_is_named(tmp_path: Path, running: 
     done = odd(copy, "audit")
 
     assert done.returncode == 1
-    assert (job_id if named else "totalJobs") in done.stdout
+    assert job_id in done.stdout
+
+
+def until_counted(up: Up) -> None:
+    end_s = time.monotonic() + READY_S_MAX
+    while up.get("/stats")["lag"]:
+        assert time.monotonic() < end_s, "the counters do not catch up"
+
+
+def test_a_type_that_nobody_knows_is_warned_about(running: Up) -> None:
+    done = odd(running.data_dir, "submit", "exmaple")
+
+    assert done.returncode == 0
+    assert 'no processor has announced the type "exmaple"' in done.stderr
+    assert re.fullmatch(r"[0-9a-f-]{36}\n", done.stdout)

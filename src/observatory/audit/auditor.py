@@ -8,7 +8,7 @@ the audit began; a row that has gone on since is judged with the rest of its eve
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from observatory.audit.counters import Counters
+from observatory.audit.counters import Counters, Movers
 from observatory.audit.event_ids import EventIds
 from observatory.audit.histories import Histories
 from observatory.audit.history import UNREADABLE, fingerprint, row_document
@@ -73,7 +73,9 @@ class Auditor:
         await self._find_repeated_ids()
         await self._read_rows()
         await self._judge_suspects()
-        counters.compare()
+        differing = counters.differing()
+        names = [] if self._findings.has_named_jobs else [one.name for one in differing]
+        counters.report(differing, await self._last_movers(names, counters.checkpoint))
         ledger = self._ledger(counters.by_status)
         return AuditReport(
             violations=self._findings.violations,
@@ -167,6 +169,16 @@ class Auditor:
                 if first is not here:
                     why = f"event id {event.event_id} stands at {here} and before at {first}"
                     self._findings.add(Code.EVENT_ID_REPEATED, event.job_id, why)
+
+    async def _last_movers(self, names: list[str], until: int) -> dict[str, Event]:
+        """Read the log again for the events that moved the counters *names* last; nothing when there are none."""
+        movers, position = Movers(names), 0
+        while names and position < until and (events := await self._page(position)):
+            for event in events:
+                position = event.position or until
+                if position <= until:
+                    movers.take(event)
+        return movers.last
 
     # --- the rows -----------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """The counters against the log: fold again exactly up to the saved checkpoint, then compare every field."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -56,24 +56,75 @@ class Counters:
         if self._stored is not None and event.position == self._stored.checkpoint:
             self._at_checkpoint = msgspec.json.decode(msgspec.json.encode(self._folded), type=StatsView)
 
-    def compare(self) -> None:
-        """Report every counter that is not what the events up to the checkpoint give."""
+    def differing(self) -> list["Differing"]:
+        """Every counter that is not what the events up to the checkpoint give; what cannot be compared is reported."""
         if self._stored is None or self._folded is None:
-            return
-        where = f"view {self._name} at position {self._stored.checkpoint}"
+            return []
         if self._at_checkpoint is None:
-            self._findings.add(Code.COUNTER_DIFFERS, None, f"{where}: the log has no event at its checkpoint")
-            return
+            what = f"{self._where}: the log has no event at its checkpoint"
+            self._findings.add(Code.COUNTER_DIFFERS, None, what)
+            return []
         try:
             saved = leaves(msgspec.to_builtins(msgspec.json.decode(self._stored.document, type=StatsView)))
         except UNREADABLE as error:
-            self._findings.add(Code.VIEW_UNREADABLE, None, f"{where}: {error}")
-            return
+            self._findings.add(Code.VIEW_UNREADABLE, None, f"{self._where}: {error}")
+            return []
         folded = leaves(msgspec.to_builtins(self._at_checkpoint))
-        for name in sorted(saved.keys() | folded.keys()):
-            if saved.get(name) != folded.get(name):
-                values = f"{name} is {saved.get(name, 'absent')}, the events give {folded.get(name, 'none')}"
-                self._findings.add(Code.COUNTER_DIFFERS, None, f"{where}: {values}; {self._findings.named_jobs()}")
+        names = sorted(saved.keys() | folded.keys())
+        found = (Differing(name, saved.get(name, "absent"), folded.get(name, "none")) for name in names)
+        return [one for one in found if one.saved != one.folded]
+
+    def report(self, differing: list["Differing"], movers: dict[str, Event]) -> None:
+        """
+        Say what differs.
+
+        Args:
+            movers: By counter, the last event that moved it: the place to begin to look when no job is wrong itself.
+        """
+        named = self._findings.named_jobs()
+        for one in differing:
+            event = movers.get(one.name)
+            by = "" if event is None else f"; last moved by job {event.job_id} at position {event.position}"
+            detail = f"{self._where}: {one.name} is {one.saved}, the events give {one.folded}{by}; {named}"
+            self._findings.add(Code.COUNTER_DIFFERS, None, detail)
+
+    @property
+    def checkpoint(self) -> int:
+        """Position up to which the saved counters include the log; 0 when none are saved."""
+        return 0 if self._stored is None else self._stored.checkpoint
+
+    @property
+    def _where(self) -> str:
+        return f"view {self._name} at position {self.checkpoint}"
+
+
+class Differing(msgspec.Struct, frozen=True):
+    """One counter that does not add up."""
+
+    name: str
+    """Its dotted path in the view."""
+    saved: Any
+    folded: Any
+
+
+class Movers:
+    """Which event moved each of a few counters last."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.last: dict[str, Event] = {}
+        self._view = StatsView()
+        empty = leaves(msgspec.to_builtins(self._view))
+        self._values: dict[str, Any] = {name: empty.get(name) for name in names}
+
+    def take(self, event: Event) -> None:
+        """Fold *event*, which could be folded before."""
+        self._view = fold_stats(self._view, event)
+        now = leaves(msgspec.to_builtins(self._view))
+        for name, before in self._values.items():
+            value = now.get(name)
+            if value != before:
+                self._values[name] = value
+                self.last[name] = event
 
 
 def leaves(document: dict[str, Any]) -> dict[str, Any]:

@@ -130,6 +130,11 @@ class Findings:
         if job_id is not None:
             self._job_ids[job_id] = None
 
+    @property
+    def has_named_jobs(self) -> bool:
+        """True when some job has a violation of its own, which explains sums that do not add up."""
+        return bool(self._job_ids)
+
     def named_jobs(self) -> str:
         """The jobs with violations of their own, for the line of a sum that does not add up."""
         if not self._job_ids:

@@ -42,6 +42,8 @@ class Submission(msgspec.Struct, frozen=True):
     job: JsonObject
     is_replay: bool
     """True when an earlier submit with the same idempotency key made it."""
+    warning: str | None = None
+    """What the gateway wants the submitter to know of it: a code, a colon, a sentence."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -172,7 +174,8 @@ def _text(value: Any) -> str | None:
 
 def submission(call: Call, reply: Reply) -> Submission:
     job = an_object(call, understood(call, reply))
-    return Submission(job=job, is_replay=reply.headers.get("idempotency-replayed", "").lower() == "true")
+    is_replay = reply.headers.get("idempotency-replayed", "").lower() == "true"
+    return Submission(job=job, is_replay=is_replay, warning=reply.headers.get("job-warning"))
 
 
 def an_object(call: Call, value: Any) -> JsonObject:

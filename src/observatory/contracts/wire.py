@@ -74,10 +74,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class BatchItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The answer to one item of a batch: exactly one of the two."""
+    """The answer to one item of a batch: either a job or an error."""
 
     job: Job | None = None
     error: Problem | None = None
+    warning: str | None = None
+    """What the submitter should know of an accepted job; as the header `Job-Warning` of a single submit."""
 
     def __post_init__(self) -> None:
         assert (self.job is None) != (self.error is None), "an item has either a job or an error"

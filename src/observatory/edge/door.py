@@ -46,7 +46,7 @@ _PREFLIGHT_ANSWER: Final = (
     ),
     (b"access-control-max-age", b"600"),
 )
-_EXPOSED: Final = b"location, retry-after, idempotency-replayed, x-correlation-id"
+_EXPOSED: Final = b"location, retry-after, idempotency-replayed, job-warning, x-correlation-id"
 
 
 class Door:

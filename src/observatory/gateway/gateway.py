@@ -16,6 +16,7 @@ from observatory.core.errors import (
 )
 from observatory.core.job import Job, JobStatus, NewJob
 from observatory.core.sources import Clock, Ids
+from observatory.edge.problem import InvalidFields
 from observatory.event_bus.port import EventBus
 from observatory.gateway.submit import (
     CallContext,
@@ -26,7 +27,7 @@ from observatory.gateway.submit import (
     repeated_job,
 )
 from observatory.gateway.type_catalog import TypeCatalog
-from observatory.job_store.port import JobQueries, JobStore, Order, Submitted
+from observatory.job_store.port import JobFilter, JobQueries, JobStore, Order, Submitted
 
 
 class Cancelled(msgspec.Struct, frozen=True):
@@ -53,9 +54,17 @@ class Gateway:
         self._ids = ids
         self._types = TypeCatalog(queries, clock)
 
+    def warning_about(self, job: Job) -> str | None:
+        """What somebody who just submitted *job* should know of it, in one ASCII line; None when all is well."""
+        if job.status.is_final or self._types.is_known(job.type):
+            return None
+        return f'unknown_type: no processor has announced the type "{job.type}"; the job waits until one does'
+
     async def submit(self, body: bytes, context: CallContext) -> Submitted:
         """
         Accept the job that *body* asks for, or give the one that its idempotency key belongs to.
+
+        A type may have changed what it takes since the first submit; the repetition still gives that job.
 
         Raises:
             Refused: Nothing was stored: `BadJson`, `InvalidJob`, `IdempotencyConflict`.
@@ -104,6 +113,7 @@ class Gateway:
         if not job.status.is_final:
             detail = f"job {job_id} is {job.status}; only a final job can be retried"
             raise IllegalTransition(detail, code="job_not_final")
+        await self._types.info(job.type)  # so that `warning_about` knows
         return await self._submit_one(repeated_job(job, context, ids=self._ids))
 
     async def job(self, job_id: str) -> Job:
@@ -122,8 +132,19 @@ class Gateway:
         info = await self._types.info(checked.request.type)
         job = new_job(checked, context, info=info, ids=self._ids)
         if info is not None:
-            self._types.check_payload(info, job.payload)
+            try:
+                self._types.check_payload(info, job.payload)
+            except InvalidFields:
+                if not await self._is_key_in_use(job.idempotency_key):
+                    raise
         return job
+
+    async def _is_key_in_use(self, key: str | None) -> bool:
+        """True when the store will answer a submit with *key* by a job that exists, or by a conflict."""
+        if key is None:
+            return False
+        page = await self._queries.jobs(JobFilter(idempotency_key=key), before=None, count_max=1)
+        return bool(page.jobs)
 
     async def _prepared_or_refusal(self, document: Any, context: CallContext, now: datetime) -> NewJob | Refused:
         if isinstance(document, Refused):

@@ -101,7 +101,7 @@ def submit_route(gateway: Gateway, metrics: GatewayMetrics) -> ControllerRouterH
             metrics.reject(error)
             raise
         metrics.count([submitted])
-        status, headers = _accepted(submitted)
+        status, headers = _accepted(submitted, gateway.warning_about(submitted.job))
         await answer(send, status, msgspec.json.encode(submitted.job), headers=_raw(headers))
 
     return submit_job
@@ -121,7 +121,7 @@ def batch_route(gateway: Gateway, metrics: GatewayMetrics) -> ControllerRouterHa
         documents = documents_of_lines(body) if media_type == NDJSON_MEDIA_TYPE else documents_of_array(body)
         answers = await gateway.submit_batch(documents, context_of(head))
         metrics.count(answers)
-        items = tuple(_item(one, head) for one in answers)
+        items = tuple(_item(one, gateway, head) for one in answers)
         return _json(BatchAnswer(items=items))
 
     return submit_batch
@@ -146,7 +146,7 @@ def job_routes(gateway: Gateway, metrics: GatewayMetrics) -> list[ControllerRout
         """Accept a new job that does again what this final one did."""
         submitted = await gateway.retry(str(job_id), context_of(head_in(request)))
         metrics.count([submitted])
-        status, headers = _accepted(submitted)
+        status, headers = _accepted(submitted, gateway.warning_about(submitted.job))
         return _json(submitted.job, status=status, headers=headers)
 
     return [job_by_id, cancel, retry]
@@ -170,8 +170,10 @@ def context_of(head: Head) -> CallContext:
     )
 
 
-def _accepted(submitted: Submitted) -> tuple[int, dict[str, str]]:
+def _accepted(submitted: Submitted, warning: str | None) -> tuple[int, dict[str, str]]:
     headers = {"Location": f"/jobs/{submitted.job.id}"}
+    if warning is not None:
+        headers["Job-Warning"] = warning
     if submitted.is_replay:
         return 200, headers | {"Idempotency-Replayed": "true"}
     return 201, headers
@@ -181,9 +183,9 @@ def _raw(headers: dict[str, str]) -> RawHeaders:
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
-def _item(one: Submitted | ObservatoryError, head: Head) -> BatchItem:
+def _item(one: Submitted | ObservatoryError, gateway: Gateway, head: Head) -> BatchItem:
     if isinstance(one, Submitted):
-        return BatchItem(job=one.job)
+        return BatchItem(job=one.job, warning=gateway.warning_about(one.job))
     return BatchItem(error=problem_of(one, correlation_id=head.correlation_id))
 
 

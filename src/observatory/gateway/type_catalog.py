@@ -38,6 +38,10 @@ class TypeCatalog:
                     await self._read()
         return self._infos.get(job_type)
 
+    def is_known(self, job_type: str) -> bool:
+        """True when some processor had announced *job_type* by the last reading."""
+        return job_type in self._infos
+
     def check_payload(self, info: TypeInfo, payload: JsonObject) -> None:
         """
         Hold *payload* to the schema of its type.

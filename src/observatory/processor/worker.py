@@ -13,12 +13,13 @@ from observatory.core.command import Fail, Release, Settle
 from observatory.core.errors import LeaseLost, StoreUnavailable, Unavailable
 from observatory.core.handler import Handler, type_info_of
 from observatory.core.job import Job, JobError, Outcome
+from observatory.core.retry import RetryPolicy
 from observatory.core.sources import Clock, Randomness
 from observatory.event_bus.port import EventBus, Hints
 from observatory.job_store.port import JobStore, Order, WorkerInfo
 from observatory.processor.attempts import Attempt, Attempts
 from observatory.processor.context import StopReason
-from observatory.processor.ending import Ended, crashed, settle_command
+from observatory.processor.ending import Ended, error_of, settle_command
 from observatory.processor.stopping import Stop
 
 _log = structlog.get_logger("observatory.processor")
@@ -135,16 +136,20 @@ class Worker:
         self._beginning -= 1
         try:
             ended = await self.runner.run(attempt.handler, job, stop=attempt.stop)
+            settle = settle_command(ended, job, attempt.handler, self.randomness.random())
         except Exception as error:  # noqa: BLE001 — an attempt that nobody settles would be leased for ever
             _log.error("attempt could not be run", job=job.id, attempt=job.attempt, exc_info=error)
-            ended = crashed(f"the processor could not run it: {type(error).__name__}: {error}", kind="NotRun")
+            message = f"the processor could not run or settle it: {type(error).__name__}: {error}"
+            failure = error_of("NotRun", message)
+            retry_in_s = RetryPolicy().delay_s(job.attempt, self.randomness.random())
+            settle = Fail(fence=job.fence, outcome=Outcome.CRASHED, error=failure, retry_in_s=retry_in_s)
         attempt.is_running = False
         self.claims.wake()
         if attempt.stop.reason is StopReason.LEASE_LOST:
             _log.warning("lease lost, result dropped", job=job.id, attempt=job.attempt, fence=job.fence)
             self.attempts.remove(job.id, job.fence)
             return
-        self.settles.offer(job, settle_command(ended, job, attempt.handler, self.randomness.random()))
+        self.settles.offer(job, settle)
 
 
 class Claims:

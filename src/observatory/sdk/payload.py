@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import msgspec
 
@@ -92,12 +92,33 @@ def _checker(
         if reserved is not None and reserved in payload:
             raise InvalidJob(f"the name {reserved} is the handler's own", pointer=f"/payload/{reserved}")
         try:
-            converted = msgspec.convert(payload, struct)
+            converted = _convert(payload, struct)
         except msgspec.ValidationError as error:
             raise _invalid(str(error)) from None
         return {name: getattr(converted, name) if name in names else payload[name] for name in payload}
 
     return check
+
+
+def _convert(payload: JsonObject, struct: type[msgspec.Struct]) -> Any:
+    """*payload* as the declared types; raises `msgspec.ValidationError`."""
+    try:
+        return msgspec.convert(payload, struct)
+    except msgspec.ValidationError:
+        # To JSON Schema, which has accepted this payload at the door, 5.0 is the integer 5.
+        return msgspec.convert(_with_whole_integers(payload), struct)
+
+
+def _with_whole_integers(value: Any) -> Any:
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {name: _with_whole_integers(inner) for name, inner in cast("JsonObject", value).items()}
+        case list():
+            return [_with_whole_integers(inner) for inner in cast("list[Any]", value)]
+        case _:
+            return value
 
 
 # --- what msgspec says, with a JSON pointer -------------------------------------------------------

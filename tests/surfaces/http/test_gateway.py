@@ -60,6 +60,35 @@ class TestSubmit:
         assert "idempotency-replayed" not in first.headers
         assert await world.stored() == 1
 
+    async def test_a_repetition_gives_the_first_job_also_when_the_type_has_changed_since(self, world: World) -> None:
+        gateway, body = world.gateway(), {"type": "example", "payload": {"n": 1}, "idempotencyKey": "k"}
+        async with client(gateway) as http:
+            first = await http.post("/jobs", json=body)
+            await announce(world, payload_schema={"type": "object", "required": ["m"]})
+            world.clock.advance(limits.TYPES_CACHE_S)
+            again = await http.post("/jobs", json=body)
+            other = await http.post("/jobs", json=body | {"payload": {"n": 2}})
+            new = await http.post("/jobs", json=body | {"idempotencyKey": "another"})
+
+        assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
+        assert (other.status_code, problem(other)["code"]) == (409, "idempotency_conflict")
+        assert (new.status_code, problem(new)["code"]) == (400, "invalid_job")
+
+    async def test_a_type_that_nobody_announced_is_accepted_with_a_warning(self, world: World) -> None:
+        gateway = world.gateway()
+        await announce(world)
+        async with client(gateway) as http:
+            known = await http.post("/jobs", json={"type": "example"})
+            unknown = await http.post("/jobs", json={"type": "exmaple"})
+            batch = await http.post("/jobs/batch", json=[{"type": "example"}, {"type": "exmaple"}])
+
+        assert (known.status_code, unknown.status_code) == (201, 201)
+        assert "job-warning" not in known.headers
+        warning = 'unknown_type: no processor has announced the type "exmaple"; the job waits until one does'
+        assert unknown.headers["job-warning"] == warning
+        assert [item.get("warning") for item in batch.json()["items"]] == [None, warning]
+        assert validate("job-batch-response", batch.json()) == []
+
     async def test_a_key_in_the_body_is_the_key_in_the_header(self, world: World) -> None:
         async with client(world.gateway()) as http:
             first = await http.post("/jobs", json={"type": "a", "idempotencyKey": "k"})

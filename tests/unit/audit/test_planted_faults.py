@@ -241,6 +241,7 @@ def test_a_wrong_counter_is_named_with_both_values(plant: Plant, path: str, name
     assert found(report) == {("counter_differs", None)}
     assert f"{name} is 99" in report.violations[0].detail
     assert "the events give" in report.violations[0].detail
+    assert ("last moved by job" in report.violations[0].detail) == (name != "attemptsByOutcome.invented")
 
 
 def test_a_wrong_counter_beside_a_deleted_event_names_the_job(plant: Plant, populated: Populated) -> None:

@@ -114,6 +114,24 @@ def test_a_parameter_without_annotation_takes_anything(value: Any) -> None:
     assert jsonschema.Draft202012Validator(checked.schema).is_valid({"anything": value})
 
 
+@pytest.mark.parametrize("payload", [{"path": "a", "width": 5.0}, {"path": "a", "width": -0.0}])
+def test_a_whole_number_is_an_integer_however_it_is_written(payload: dict[str, Any]) -> None:
+    checked = payload_of(thumbnail, "thumbnail")
+
+    width = checked.check(payload)["width"]
+
+    assert (width, type(width)) == (payload["width"], int)
+    assert jsonschema.Draft202012Validator(checked.schema).is_valid(payload)
+
+
+def test_whole_numbers_are_found_at_any_depth_and_a_float_stays_one() -> None:
+    checked = payload_of(many, "many")
+
+    assert checked.check({"sizes": [{"width": 1.0}]})["sizes"][0].width == 1
+    ratio = checked.check(GOOD | {"ratio": 2.0})["ratio"]
+    assert (ratio, type(ratio)) == (2.0, float)
+
+
 @pytest.mark.parametrize("value", ["5", True, 5.5])
 def test_nothing_is_guessed(value: Any) -> None:
     with pytest.raises(InvalidJob):

@@ -89,6 +89,8 @@ def submit(
     out = of_process()
     with connect(target) as api:
         submission = api.submit(request, idempotency_key=key)
+        if submission.warning is not None:
+            out.mark("warn", cell(submission.warning.partition(": ")[2]))
         if not wait:
             return _say_accepted(out, submission.job, is_replay=submission.is_replay, is_json=target.json)
         return _wait(api, out, submission.job, wait_s, is_json=target.json)
