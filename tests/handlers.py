@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -264,6 +265,16 @@ async def forever_deaf(ctx: JobContext) -> None:
     while True:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
+
+
+@app.job("fork.thread")
+def fork_thread(ctx: JobContext, *, pid_file: str) -> None:
+    """Leaves a copy of the processor behind that goes on by itself."""
+    pid = os.fork()
+    if pid == 0:
+        while True:
+            signal.pause()
+    Path(pid_file).write_text(str(pid), encoding="ascii")
 
 
 @app.job("block.loop")

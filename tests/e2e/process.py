@@ -90,12 +90,12 @@ def environment(data_dir: Path) -> dict[str, str]:
     return {**kept, "ODD_DATA_DIR": str(data_dir)}
 
 
-def odd(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end."""
+def odd(data_dir: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end; *variables* are added to its environment."""
     return subprocess.run(
         [*PROGRAM, *arguments],
         cwd=ROOT,
-        env=environment(data_dir),
+        env=environment(data_dir) | variables,
         capture_output=True,
         text=True,
         timeout=60,

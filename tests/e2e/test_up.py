@@ -1,9 +1,12 @@
 """One command, as a stranger uses it: start, first job, second start, Ctrl-C, kill -9, and what cannot start."""
 
 import contextlib
+import fcntl
 import json
+import os
 import re
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -18,6 +21,14 @@ import pytest
 
 from observatory import contracts
 from tests.e2e.process import READY_S_MAX, ROOT, Up, environment, odd
+
+FREE_PORTS = ("--gateway-port", "0", "--read-model-port", "0", "--web-port", "0")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +156,42 @@ def test_a_handler_that_blocks_the_loop_cannot_prevent_the_stop(tmp_path: Path) 
     again.kill()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")
+def test_a_copy_that_a_handler_forked_holds_neither_the_data_nor_the_ports(tmp_path: Path) -> None:
+    ports = ("--gateway-port", str(free_port()), "--read-model-port", str(free_port()))
+    up = Up(tmp_path / "data", "--app", "tests.handlers:app", *ports).until_ready()
+    pid_file = tmp_path / "pid"
+    forked = up.post("/jobs", {"type": "fork.thread", "payload": {"pid_file": str(pid_file)}}).json()
+    up.until_final(forked["id"])
+    copy = int(pid_file.read_text(encoding="ascii"))
+    try:
+        up.process.kill()
+        up.process.wait()
+
+        again = Up(up.data_dir, *ports).until_ready()
+
+        assert again.get(f"/jobs/{forked['id']}")["status"] == "COMPLETED"
+        again.kill()
+    finally:
+        os.kill(copy, signal.SIGTERM)  # which a copy obeys, so that nobody holds our pipe any more
+        up.kill()
+
+
+def test_a_second_start_believes_no_address_that_does_not_answer(tmp_path: Path) -> None:
+    up = Up(tmp_path / "data").until_ready()
+    running = (up.data_dir / "running.json").read_text(encoding="utf-8")
+    up.kill()
+    with (up.data_dir / "lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        done = odd(up.data_dir, "up")
+
+    assert done.returncode == 1
+    assert "is held by another process" in done.stderr
+    assert "already running" not in done.stdout + done.stderr
+    assert (up.data_dir / "running.json").read_text(encoding="utf-8") == running
+
+
 def until_blocked(up: Up) -> None:
     for _ in range(100):
         try:
@@ -216,6 +263,31 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
     assert done.returncode != 0
     assert "damaged" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("x = 1 / 0", "cannot be imported: ZeroDivisionError: division by zero (PATH, line 1)"),
+        ("import json\n\njson.loads('{')", "(PATH, line 3)"),
+        ("x = (", "(PATH, line 1)"),
+        ("import sys\nsys.exit(0)", "cannot be imported: SystemExit: 0 (PATH, line 2)"),
+        ("import no_such_module_at_all", "ModuleNotFoundError: No module named 'no_such_module_at_all'"),
+        ("from observatory import Observatory\napp = Observatory()\n@app.job('a b')\ndef f(ctx): ...", "line 3"),
+        ("", "has no app"),
+        ("app = 1", "is not an application"),
+    ],
+)
+def test_an_application_that_cannot_be_used_is_named_with_its_place(tmp_path: Path, source: str, says: str) -> None:
+    module = tmp_path / "own_jobs.py"
+    module.write_text(source, encoding="utf-8")
+
+    done = odd(tmp_path / "data", "up", *FREE_PORTS, "--app", "own_jobs:app", PYTHONPATH=str(tmp_path))
+
+    assert done.returncode == 2
+    assert "own_jobs" in done.stderr
+    assert says.replace("PATH", str(module)) in done.stderr
+    assert "internal error" not in done.stderr
 
 
 def test_broken_settings_are_all_reported_together(tmp_path: Path) -> None:

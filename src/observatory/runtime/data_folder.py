@@ -19,6 +19,7 @@ import msgspec
 
 from observatory.client.data_folder import RUNNING_FILE, TOKEN_FILE, Running
 from observatory.core.errors import DataFolderInUse, DataFolderUnusable
+from observatory.runtime.forks import close_in_forks, keep_in_forks
 from observatory.runtime.sources import new_token
 
 
@@ -52,11 +53,13 @@ class DataFolder:
                 f"{self.path} is held by another process", "stop it, or point ODD_DATA_DIR at another folder"
             ) from None
         self._lock_fd = fd
+        close_in_forks(fd)
 
     def close(self) -> None:
         """Give the folder back. Safe to call twice."""
         fd, self._lock_fd = self._lock_fd, None
         if fd is not None:
+            keep_in_forks(fd)
             os.close(fd)
 
     def token(self) -> str:

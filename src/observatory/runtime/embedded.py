@@ -3,19 +3,23 @@
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import msgspec
 
 from observatory.client.data_folder import Running, read_running
 from observatory.client.errors import NotReachable
+from observatory.core import limits
 from observatory.core.errors import DataFolderInUse
 from observatory.engine.sqlite_file import SqliteFile
 from observatory.gateway.submit import CallContext
 from observatory.runtime.build_info import build_info
 from observatory.runtime.data_folder import DataFolder
+from observatory.runtime.forks import close_in_forks, keep_in_forks
 from observatory.runtime.http_server import HttpServer, bind, url_of
 from observatory.runtime.settings import Settings
 from observatory.runtime.sources import SystemClock, SystemIds, SystemRandomness
@@ -48,6 +52,7 @@ async def run_embedded(settings: Settings, *, say: Say, stop: asyncio.Event) -> 
         if not await _say_where_it_runs(settings.data_dir, say):
             raise
         return
+    folder.remove_running()  # of a process that was killed: its addresses are nobody's until ours are published
     try:
         async with _running(settings, folder, say) as (services, running):
             say(Step("", f"ready in {clock.monotonic() - began_s:.1f} s", kind="note"))
@@ -63,12 +68,9 @@ async def _running(settings: Settings, folder: DataFolder, say: Say) -> AsyncGen
     sources = _system_sources()
     async with contextlib.AsyncExitStack() as stack:
         file = await _open_data(folder, say, stack)
-        gateway = bind(settings.host, settings.gateway_port, purpose="gateway", setting="ODD_GATEWAY_PORT")
-        stack.callback(gateway.close)
-        read_model = bind(settings.host, settings.read_model_port, purpose="read model", setting="ODD_READ_MODEL_PORT")
-        stack.callback(read_model.close)
-        web = bind(settings.host, settings.web_port, purpose="dashboard", setting="ODD_WEB_PORT")
-        stack.callback(web.close)
+        gateway = _listener(settings.host, settings.gateway_port, "gateway", "ODD_GATEWAY_PORT", stack)
+        read_model = _listener(settings.host, settings.read_model_port, "read model", "ODD_READ_MODEL_PORT", stack)
+        web = _listener(settings.host, settings.web_port, "dashboard", "ODD_WEB_PORT", stack)
         urls = Urls(gateway=url_of(gateway), read_model=url_of(read_model), web=url_of(web))
         supervisor = Supervisor(clock=sources.clock, randomness=sources.randomness)
         services = Wiring(
@@ -93,6 +95,14 @@ async def _running(settings: Settings, folder: DataFolder, say: Say) -> AsyncGen
 def _system_sources() -> Sources:
     ids = SystemIds()
     return Sources(clock=SystemClock(), ids=ids, randomness=SystemRandomness(), instance_id=ids.new_id())
+
+
+def _listener(host: str, port: int, purpose: str, setting: str, stack: contextlib.AsyncExitStack) -> socket.socket:
+    listener = bind(host, port, purpose=purpose, setting=setting)
+    stack.callback(listener.close)
+    close_in_forks(listener.fileno())
+    stack.callback(keep_in_forks, listener.fileno())
+    return listener
 
 
 async def _open_data(folder: DataFolder, say: Say, stack: contextlib.AsyncExitStack) -> SqliteFile:
@@ -151,7 +161,7 @@ async def _say_where_it_runs(data_dir: Path, say: Say) -> bool:
     while clock.monotonic() < until_s:
         with contextlib.suppress(NotReachable):
             running = read_running(data_dir)
-            if running is not None:
+            if running is not None and await _answers(running.gateway):
                 say(Step("", f"already running on this data, process {running.pid}", kind="note"))
                 for name, url in (("gateway", running.gateway), ("read model", running.read_model)):
                     say(Step(name, url))
@@ -159,6 +169,14 @@ async def _say_where_it_runs(data_dir: Path, say: Say) -> bool:
                     say(Step("dashboard", running.web))
                 return True
         await asyncio.sleep(0.1)
+    return False
+
+
+async def _answers(gateway: str) -> bool:
+    """True when something of ours answers there: a process that was killed leaves its addresses behind."""
+    with contextlib.suppress(httpx2.HTTPError):
+        async with httpx2.AsyncClient(trust_env=False, timeout=limits.CONNECT_S_MAX) as client:
+            return (await client.get(f"{gateway}/healthz")).json().get("service") == "gateway"
     return False
 
 

@@ -49,7 +49,13 @@ class StopSignals:
             stop.set()
             self._say()
 
+        pid = os.getpid()
+
         def received(number: int, frame: FrameType | None) -> None:
+            if os.getpid() != pid:  # a copy that a handler forked: it ends as any program does
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+                return
             if self._deadline is not None:
                 os._exit(128 + number)
             self._end_in(limits.STOP_S_MAX, self._give_up)
