@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx2
 
@@ -17,20 +18,42 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = [sys.executable, "-m", "observatory"]
 READY_S_MAX = 20.0
 
+_GIVE_UP_OVERRIDES = """
+import ctypes, os, sys
+if sys.platform == "linux":
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+BY_PERMISSIONS = [sys.executable, "-c", _GIVE_UP_OVERRIDES]
+"""Before a command: the permissions of files bind it even when root runs the tests."""
+
+
+_started: list[subprocess.Popen[str]] = []
+
+
+def end_all() -> None:
+    """Kill what a failed test left running."""
+    for process in _started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
 
 class Up:
-    """One run of `up`."""
+    """One run of `up`; what it says on standard error goes to *log*."""
 
-    def __init__(self, data_dir: Path, *options: str) -> None:
+    def __init__(self, data_dir: Path, *options: str, log: IO[bytes] | None = None) -> None:
         self.data_dir = data_dir
         self.process = subprocess.Popen(
             [*PROGRAM, "up", "--json", *ports_besides(options), *options],
             cwd=ROOT,
             env=environment(data_dir),
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL if log is None else log,
             text=True,
         )
+        _started.append(self.process)
         self.steps: list[dict[str, Any]] = []
         self.rest: list[str] = []
         """What it said between its start and its end."""
@@ -90,12 +113,15 @@ def environment(data_dir: Path) -> dict[str, str]:
     return {**kept, "ODD_DATA_DIR": str(data_dir)}
 
 
-def odd(data_dir: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end; *variables* are added to its environment."""
+def odd(
+    data_dir: Path, *arguments: str, stdin: str = "", before: Sequence[str] = (), **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end; *variables* are added to its environment, *before* starts it."""
     return subprocess.run(
-        [*PROGRAM, *arguments],
+        [*before, *PROGRAM, *arguments],
         cwd=ROOT,
         env=environment(data_dir) | variables,
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=60,

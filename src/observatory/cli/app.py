@@ -9,7 +9,7 @@ import io
 import os
 import sys
 from collections.abc import Container, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from observatory.cli.exit_codes import ExitCode
 
@@ -56,18 +56,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     is_debug = DEBUG_FLAG in _before_separator(tokens)
     if is_debug:
         tokens.remove(DEBUG_FLAG)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     try:
         code = _run(tokens, is_debug=is_debug)
         sys.stdout.flush()
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
-        _close_quietly(sys.stdout)
+        _give_up_stdout()
         code = ExitCode.DONE
+    except OSError as error:
+        code = _cannot_write(error, tokens, is_debug=is_debug)
     return int(code)
+
+
+def _prepare_streams() -> None:
+    """A stream that the caller closed swallows what it is told; text that it cannot show is escaped."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 — open for as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 — as above
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(tokens: list[str], *, is_debug: bool) -> int:
@@ -129,7 +140,7 @@ def _show_version(*, is_json: bool) -> int:
     if is_json:
         of_process().json(build_info())
     else:
-        print(version_text())
+        of_process().line(version_text())
     return ExitCode.DONE
 
 
@@ -154,7 +165,8 @@ def _failed(error: Exception, tokens: list[str], *, is_debug: bool) -> int:
     if is_debug:
         import traceback
 
-        traceback.print_exception(error)
+        with contextlib.suppress(OSError):
+            traceback.print_exception(error)
     failure = failure_of(error) or Failure(
         exit_code=ExitCode.FAILED,
         code="internal_error",
@@ -164,6 +176,20 @@ def _failed(error: Exception, tokens: list[str], *, is_debug: bool) -> int:
     )
     _report(failure, tokens)
     return failure.exit_code
+
+
+def _cannot_write(error: OSError, tokens: list[str], *, is_debug: bool) -> int:
+    from observatory.cli.failures import CannotWrite
+
+    _give_up_stdout()
+    error = error if isinstance(error, CannotWrite) else CannotWrite(error)
+    return _failed(error, tokens, is_debug=is_debug)
+
+
+def _give_up_stdout() -> None:
+    from observatory.cli.output import close_quietly
+
+    close_quietly(sys.stdout)
 
 
 def _report(failure: "Failure", tokens: list[str]) -> None:
@@ -178,9 +204,3 @@ def _report(failure: "Failure", tokens: list[str]) -> None:
 
 def _before_separator(tokens: list[str]) -> list[str]:
     return tokens[: tokens.index("--")] if "--" in tokens else tokens
-
-
-def _close_quietly(stream: TextIO) -> None:
-    """The reader went away. Without this, the interpreter complains when it flushes at exit."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -33,6 +33,13 @@ class UsageError(Exception):
         self.remedy = remedy
 
 
+class CannotWrite(OSError):
+    """Standard output does not take the data: the disk behind it is full, or it is broken."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"standard output cannot be written ({(error.strerror or str(error)).lower()})")
+
+
 def failure_of(error: Exception) -> Failure | None:
     """What *error* means; None when it is a fault of this program."""
     if isinstance(error, ExceptionGroup):
@@ -40,6 +47,9 @@ def failure_of(error: Exception) -> Failure | None:
         return next((leaf for leaf in leaves if leaf is not None), None)
     if isinstance(error, UsageError):
         return Failure(exit_code=ExitCode.USAGE, code="usage", what=str(error), remedy=error.remedy)
+    if isinstance(error, CannotWrite):
+        why = "what the command did before it printed stays done"
+        return Failure(exit_code=ExitCode.FAILED, code="output_failed", what=str(error), why=why)
     if isinstance(error, RequestRefused):
         return _refused(error)
     if isinstance(error, ObservatoryError):

@@ -4,6 +4,8 @@ import io
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from observatory.cli.output import write
+
 if TYPE_CHECKING:
     from cyclopts.help import HelpEntry, HelpPanel
     from rich.console import Console, ConsoleOptions
@@ -87,5 +89,6 @@ def _plain(value: Any) -> str:
 
 
 def _print(console: "Console", lines: list[str]) -> None:
+    # Not `console.print`: it ends the process with 1 when the reader of a pipe went away.
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        write(console.file, line)

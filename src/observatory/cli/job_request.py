@@ -1,5 +1,6 @@
 """From what a person types to a job request (`contracts/schemas/job-request`): pure."""
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -72,7 +73,10 @@ def seconds_of(text: str, *, option: str) -> float:
     match = _DURATION.fullmatch(text.strip().lower())
     if match is None:
         raise UsageError(f"{option} is not a duration: {text!r}", "write seconds or a unit: 30, 30s, 5m, 2h, 1d")
-    return float(match["number"]) * _SECONDS[match["unit"]]
+    seconds = float(match["number"]) * _SECONDS[match["unit"]]
+    if not math.isfinite(seconds):
+        raise UsageError(f"{option} is too long: {text[:20]}…", "write seconds or a unit: 30, 30s, 5m, 2h, 1d")
+    return seconds
 
 
 def run_at_of(delay: str | None, run_at: str | None, now: datetime) -> str | None:
@@ -102,7 +106,10 @@ def _instant(text: str) -> str:
         raise UsageError(
             f"--run-at is not an instant: {text!r}", "write it with its offset: 2026-01-31T12:00:00Z or …+01:00"
         )
-    return _written(at)
+    try:
+        return _written(at)
+    except OverflowError:
+        raise UsageError(f"--run-at is too far away: {text}", "a job may be due at most a year ahead") from None
 
 
 def _written(at: datetime) -> str:

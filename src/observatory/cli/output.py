@@ -4,16 +4,17 @@ How a command speaks: data on standard output, talk on standard error.
 Text from data passes `sanitize_terminal` here, in `cell`, `say` and `fail`; JSON escapes it instead.
 """
 
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, TextIO
+from typing import IO, Any, Literal, TextIO
 
 import msgspec
 
-from observatory.cli.failures import Failure
+from observatory.cli.failures import CannotWrite, Failure
 from observatory.core.text import sanitize_terminal, truncate_utf8
 
 Style = Literal["bold", "dim", "red", "green", "yellow", "cyan"]
@@ -59,11 +60,11 @@ class Output:
 
     def json(self, value: Any) -> None:
         """*value* as one line; whatever it holds, only printable ASCII reaches the terminal."""
-        print(json_line(value), file=self._out, flush=True)
+        write(self._out, json_line(value), is_flushed=True)
 
     def line(self, text: str) -> None:
         """One line of our own words, or of text that `cell` made harmless."""
-        print(text, file=self._out)
+        write(self._out, text)
 
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
         """Aligned columns without borders; the titles only for a person, so that a pipe gets rows alone."""
@@ -91,12 +92,18 @@ class Output:
     def _paint(self, text: str, style: Style | None) -> str:
         return paint(text, style) if style and self._out_has_colour else text
 
-    # --- talk ---
+    # --- talk: that nobody hears it changes nothing about what the command does ---
+
+    def _talk(self, text: str) -> None:
+        try:
+            print(text, file=self._err, flush=True)
+        except OSError:
+            close_quietly(self._err)
 
     def say(self, text: str, style: Style | None = None) -> None:
         """One line on standard error."""
         text = sanitize_terminal(text)
-        print(paint(text, style) if style and self._err_has_colour else text, file=self._err, flush=True)
+        self._talk(paint(text, style) if style and self._err_has_colour else text)
 
     def mark(self, kind: str, text: str, detail: str = "") -> None:
         """A line with its symbol in front: `ok`, `warn`, `note` or `fail`."""
@@ -105,7 +112,7 @@ class Output:
         if self._err_has_colour:
             symbol = paint(symbol, _GLYPH_STYLES[kind]) if kind in _GLYPH_STYLES else symbol
             detail = paint(detail, "dim") if detail else ""
-        print(f"  {symbol} {text}{'   ' if detail else ''}{detail}".rstrip(), file=self._err, flush=True)
+        self._talk(f"  {symbol} {text}{'   ' if detail else ''}{detail}".rstrip())
 
     def fail(self, failure: Failure) -> None:
         """What happened, why, and what to do; one line each."""
@@ -117,7 +124,30 @@ class Output:
 
     def fail_json(self, failure: Failure) -> None:
         """As `fail`, for a program."""
-        print(json_line({"error": failure}), file=self._err, flush=True)
+        self._talk(json_line({"error": failure}))
+
+
+def write(stream: IO[str], text: str, *, is_flushed: bool = False) -> None:
+    """
+    *text* and the end of its line, as data.
+
+    Raises:
+        BrokenPipeError: Nobody reads any more.
+        CannotWrite: The stream does not take it; it is given up.
+    """
+    try:
+        print(text, file=stream, flush=is_flushed)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        close_quietly(stream)
+        raise CannotWrite(error) from error
+
+
+def close_quietly(stream: IO[str]) -> None:
+    """What is written from now on is lost. Without this, the interpreter complains when it flushes at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def of_process() -> Output:

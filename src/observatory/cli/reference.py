@@ -1,7 +1,12 @@
-"""Writes `docs/cli.md` from the commands themselves: `python -m observatory.cli.reference > docs/cli.md`."""
+"""
+Writes `docs/cli.md` from the commands themselves: `python -m observatory.cli.reference --write [FILE]`.
+
+Without `--write` the page goes to standard output.
+"""
 
 import io
 import sys
+from pathlib import Path
 
 from cyclopts import App
 from rich.console import Console
@@ -10,10 +15,12 @@ from observatory.cli.app import COMMANDS, NAME, make_app
 from observatory.cli.exit_codes import MEANING
 from observatory.cli.help_page import WIDTH_MAX
 
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "cli.md"
+
 HEAD = f"""\
 # Command line
 
-This page is written by `python -m observatory.cli.reference > docs/cli.md`; a test compares the two.
+This page is written by `python -m observatory.cli.reference --write`; a test compares the two.
 
 `{NAME}` finds the running services and the token by itself, through the data folder: `--data-dir`, else `ODD_DATA_DIR`,
 else the user's data folder. Data goes to standard output, talk to standard error. `--json` prints data, and on standard
@@ -48,5 +55,13 @@ def _section(title: str, command: tuple[str, ...]) -> str:
     return f"## {NAME}{title}\n\n```text\n{buffer.getvalue().strip()}\n```\n"
 
 
+def main(arguments: list[str]) -> None:
+    if arguments[:1] == ["--write"]:
+        page = Path(arguments[1]) if arguments[1:] else PAGE
+        page.write_text(reference(), encoding="utf-8")
+    else:
+        sys.stdout.write(reference())
+
+
 if __name__ == "__main__":
-    sys.stdout.write(reference())
+    main(sys.argv[1:])

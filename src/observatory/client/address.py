@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -18,6 +19,8 @@ from observatory.client.data_folder import (
 )
 from observatory.client.errors import NotReachable
 from observatory.core.errors import Refused
+
+_HOST = re.compile(r"[\w.:%-]+")
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +115,14 @@ def checked_url(text: str) -> str:
         port = parts.port
     except ValueError:
         parts, port = SplitResult("", "", "", "", ""), None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.query:
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or not _HOST.fullmatch(parts.hostname)
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+    ):
         raise Refused(f"{text!r} is not an address; write it like http://127.0.0.1:3000", code="bad_address")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"

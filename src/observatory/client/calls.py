@@ -9,6 +9,7 @@ import msgspec
 
 from observatory.client.errors import BadAnswer, RequestRefused, ServiceFailed
 from observatory.core import limits
+from observatory.core.errors import Refused
 from observatory.core.job import JsonObject
 
 Service = Literal["gateway", "read_model"]
@@ -61,7 +62,7 @@ class Page(msgspec.Struct, frozen=True):
 
 def get(service: Service, path: str, **params: str | int | None) -> Call:
     """A read. Parameters that are None are left out."""
-    given = {name: str(value) for name, value in params.items() if value is not None}
+    given = {name: _unicode(str(value)) for name, value in params.items() if value is not None}
     return Call(service=service, method="GET", path=path, params=given)
 
 
@@ -75,18 +76,46 @@ def post(path: str, document: Any = None, *, headers: Mapping[str, str] | None =
 
 
 def submit(request: JsonObject, idempotency_key: str | None) -> Call:
-    headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+    """
+    Raises:
+        Refused: The key cannot stand in a header (`bad_idempotency_key`), or the request is not JSON (`not_json`).
+    """
+    headers = {} if idempotency_key is None else {"Idempotency-Key": _header_value(idempotency_key)}
     return post("/jobs", request, headers=headers)
+
+
+def _header_value(key: str) -> str:
+    """What else is wrong with a key, the gateway says; this much could not be sent."""
+    if not key.isascii() or not key.isprintable():
+        detail = "an idempotency key has ASCII letters, digits, dots, underscores, colons, slashes or hyphens only"
+        raise Refused(detail, code="bad_idempotency_key")
+    return key
+
+
+def _unicode(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Refused(f"{text!r} is not Unicode text", code="not_unicode") from None
+    return text
 
 
 def of_job(job_id: str, rest: str = "") -> str:
     """The path of a job, whatever characters somebody typed as its id."""
-    return f"/jobs/{quote(job_id, safe='')}{rest}"
+    return f"/jobs/{quote(_unicode(job_id), safe='')}{rest}"
 
 
 def encoded(document: Any) -> bytes:
-    """*document* as the JSON that is sent."""
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    """
+    *document* as the JSON that is sent.
+
+    Raises:
+        Refused: It holds what JSON cannot say: NaN, an infinity, half a surrogate pair, another type (`not_json`).
+    """
+    try:
+        return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Refused(f"this cannot be sent as JSON: {error}", code="not_json") from None
 
 
 def portions(requests: Sequence[JsonObject]) -> Iterator[list[JsonObject]]:

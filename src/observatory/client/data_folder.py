@@ -14,6 +14,7 @@ import msgspec
 
 from observatory.client.errors import NotReachable
 from observatory.core import limits
+from observatory.core.errors import BadSettings
 
 FOLDER_NAME = "odd-dashboard"
 DATA_DIR_VARIABLE = "ODD_DATA_DIR"
@@ -56,10 +57,22 @@ def default_data_dir(environ: Mapping[str, str], *, platform: str = sys.platform
 
 
 def data_dir_of(named: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> Path:
-    """The absolute data folder: *named*, else `ODD_DATA_DIR`, else the default."""
+    """
+    The absolute data folder: *named*, else `ODD_DATA_DIR`, else the default.
+
+    Raises:
+        BadSettings: It lies in the home folder of a user who has none.
+    """
     if named is None or not os.fspath(named):
-        named = environ.get(DATA_DIR_VARIABLE) or default_data_dir(environ)
-    return Path(os.path.abspath(Path(named).expanduser()))  # noqa: PTH100  resolve() would follow links
+        named = environ.get(DATA_DIR_VARIABLE)
+    try:
+        path = Path(named or default_data_dir(environ)).expanduser()
+    except RuntimeError:
+        wanted = f"{os.fspath(named)} cannot be found" if named else "this user has no folder for data"
+        raise BadSettings(
+            f"{wanted}: there is no such home folder", f"name a data folder: --data-dir or {DATA_DIR_VARIABLE}"
+        ) from None
+    return Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow links
 
 
 def read_running(data_dir: Path) -> Running | None:

@@ -1,5 +1,9 @@
 """How a call becomes an HTTP request, and what is said when no answer comes. The only module that names the library."""
 
+import errno
+import os
+import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -45,11 +49,11 @@ def not_reachable(error: httpx2.RequestError, call: Call, url: str, address: Add
     """What *error* means to a person who wanted *call*."""
     name = call.service.replace("_", " ")
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        reason = "no connection in time" if isinstance(error, httpx2.ConnectTimeout) else "connection refused"
+        reason, why = _no_connection(error)
         stopped = f"; {address.known_from} has ended without saying so" if address.known_from else ""
         return NotReachable(
             f"{name} not reachable at {url} ({reason})",
-            why=f"nothing is listening there{stopped}",
+            why=f"{why}{stopped}",
             remedy="start it:  odd-dashboard up        or name another address:  --gateway URL",
         )
     reason = "no answer in time" if isinstance(error, httpx2.TimeoutException) else "the connection broke"
@@ -60,6 +64,31 @@ def not_reachable(error: httpx2.RequestError, call: Call, url: str, address: Add
         remedy="try again" if call.method == "GET" else "try again with the same idempotency key, which is safe",
         was_sent=True,
     )
+
+
+def _no_connection(error: httpx2.ConnectError | httpx2.ConnectTimeout) -> tuple[str, str]:
+    """What the system said, in short, and what that means."""
+    if isinstance(error, httpx2.ConnectTimeout):
+        return "no connection in time", "nothing answers there"
+    reasons = _reasons(error)
+    if any(isinstance(reason, socket.gaierror) for reason in reasons):
+        return "name not known", "no name server knows this host"
+    if any(isinstance(reason, ssl.SSLError) for reason in reasons):
+        return "no TLS", "what listens there does not speak https, or its certificate is not trusted"
+    for reason in reasons:
+        if isinstance(reason, OSError) and reason.errno not in {None, errno.ECONNREFUSED}:
+            return os.strerror(reason.errno or 0).lower(), "this machine cannot reach it"
+    return "connection refused", "nothing is listening there"
+
+
+def _reasons(error: BaseException) -> list[BaseException]:
+    """*error* and what led to it."""
+    found: list[BaseException] = []
+    reason: BaseException | None = error
+    while reason is not None and reason not in found:
+        found.append(reason)
+        reason = reason.__cause__ or reason.__context__
+    return found
 
 
 def no_read_model(address: Address) -> NotReachable:

@@ -11,6 +11,7 @@ The data folder of an embedded observatory: one owner process at a time.
 import contextlib
 import errno
 import os
+import shutil
 import sqlite3
 from collections.abc import Generator
 from pathlib import Path
@@ -18,9 +19,17 @@ from pathlib import Path
 import msgspec
 
 from observatory.client.data_folder import RUNNING_FILE, TOKEN_FILE, Running
-from observatory.core.errors import DataFolderInUse, DataFolderUnusable
+from observatory.core.errors import DataFolderInUse, DataFolderUnusable, Unavailable
+from observatory.engine.sqlite_file import CommitUnknown
 from observatory.runtime.forks import close_in_forks, keep_in_forks
 from observatory.runtime.sources import new_token
+
+_ELSEWHERE = "point ODD_DATA_DIR at another folder"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+"""What systems say of a lock that somebody else has. Others, ENOLCK for one, say that the folder knows no locks."""
+_FREE_BYTES_MIN = 1024 * 1024
+"""With less, an input or output error of SQLite is taken for a full disk; a start needs a quarter of it."""
 
 
 class DataFolder:
@@ -47,11 +56,13 @@ class DataFolder:
             fd = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(fd)
-        except OSError:
+        except OSError as error:
             os.close(fd)
-            raise DataFolderInUse(
-                f"{self.path} is held by another process", "stop it, or point ODD_DATA_DIR at another folder"
-            ) from None
+            if error.errno not in _HELD:
+                raise DataFolderUnusable(
+                    f"{self.path} cannot be locked ({_reason(error)})", f"use a folder on a local disk: {_ELSEWHERE}"
+                ) from error
+            raise DataFolderInUse(f"{self.path} is held by another process", f"stop it, or {_ELSEWHERE}") from None
         self._lock_fd = fd
         close_in_forks(fd)
 
@@ -90,23 +101,69 @@ def usable(path: Path) -> Generator[None]:
     Turn what goes wrong with files at *path* into one clear line.
 
     Raises:
-        DataFolderUnusable: Full, read-only, forbidden, damaged, or not a folder.
+        DataFolderUnusable: Full, read-only, forbidden, locked, damaged, or not a folder.
     """
-    elsewhere = "or point ODD_DATA_DIR at another folder"
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DataFolderUnusable(f"no space is left for {path}", f"free some space, {elsewhere}") from error
-        reason = os.strerror(error.errno).lower() if error.errno else str(error)
-        raise DataFolderUnusable(f"{path} cannot be written ({reason})", f"allow it, {elsewhere}") from error
+        if error.errno in _FULL:
+            raise _full(path) from error
+        raise DataFolderUnusable(
+            f"{path} cannot be written ({_reason(error)})", f"allow it, or {_ELSEWHERE}"
+        ) from error
     except sqlite3.Error as error:
-        text = str(error)
-        if "full" in text:
-            raise DataFolderUnusable(f"no space is left for {path}", f"free some space, {elsewhere}") from error
-        if "readonly" in text or "unable to open" in text:
-            raise DataFolderUnusable(f"{path} cannot be written ({text})", f"allow it, {elsewhere}") from error
-        raise DataFolderUnusable(f"{path} is damaged ({text})", f"bring back a copy, {elsewhere}") from error
+        raise _unusable_database(path, error) from error
+
+
+@contextlib.contextmanager
+def answering(path: Path) -> Generator[None]:
+    """
+    As `usable`, for services that already translated what the database at *path* said.
+
+    Raises:
+        DataFolderUnusable: As `usable`.
+    """
+    try:
+        yield
+    except Unavailable as error:
+        reason: BaseException | None = error.__cause__
+        if isinstance(reason, CommitUnknown):
+            reason = reason.__cause__
+        if not isinstance(reason, sqlite3.Error):
+            raise
+        raise _unusable_database(path, reason) from error
+
+
+def _unusable_database(path: Path, error: sqlite3.Error) -> DataFolderUnusable:
+    """By SQLite's primary result code; an error that it did not raise has none."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_nearly_full(path)):
+        return _full(path)
+    if code == sqlite3.SQLITE_IOERR:
+        return DataFolderUnusable(
+            f"{path} cannot be written ({error})", f"look at the disk, its quota and its limits, or {_ELSEWHERE}"
+        )
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return DataFolderUnusable(f"{path} is in use ({error})", f"close the program that has it open, or {_ELSEWHERE}")
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
+        return DataFolderUnusable(f"{path} cannot be written ({error})", f"allow it, or {_ELSEWHERE}")
+    return DataFolderUnusable(f"{path} is damaged ({error})", f"bring back a copy, or {_ELSEWHERE}")
+
+
+def _full(path: Path) -> DataFolderUnusable:
+    return DataFolderUnusable(f"no space is left for {path}", f"free some space, or {_ELSEWHERE}")
+
+
+def _is_nearly_full(path: Path) -> bool:
+    """SQLite says "disk I/O error" when it finds no room for its shared memory, or when a quota is used up."""
+    try:
+        return shutil.disk_usage(path.parent).free < _FREE_BYTES_MIN
+    except OSError:
+        return False
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
 def _write_private(path: Path, text: str) -> None:

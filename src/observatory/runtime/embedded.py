@@ -18,7 +18,7 @@ from observatory.core.errors import DataFolderInUse
 from observatory.engine.sqlite_file import SqliteFile
 from observatory.gateway.submit import CallContext
 from observatory.runtime.build_info import build_info
-from observatory.runtime.data_folder import DataFolder
+from observatory.runtime.data_folder import DataFolder, answering
 from observatory.runtime.forks import close_in_forks, keep_in_forks
 from observatory.runtime.http_server import HttpServer, bind, url_of
 from observatory.runtime.settings import Settings
@@ -54,9 +54,11 @@ async def run_embedded(settings: Settings, *, say: Say, stop: asyncio.Event) -> 
         return
     folder.remove_running()  # of a process that was killed: its addresses are nobody's until ours are published
     try:
-        async with _running(settings, folder, say) as (services, running):
-            say(Step("", f"ready in {clock.monotonic() - began_s:.1f} s", kind="note"))
-            await _submit_first_job(services, running, say)
+        async with contextlib.AsyncExitStack() as stack:
+            with answering(folder.database):
+                services, running = await stack.enter_async_context(_running(settings, folder, say))
+                say(Step("", f"ready in {clock.monotonic() - began_s:.1f} s", kind="note"))
+                await _submit_first_job(services, running, say)
             await stop.wait()
     finally:
         folder.close()

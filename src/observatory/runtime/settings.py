@@ -176,6 +176,8 @@ def _read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"{path} cannot be read: {error.strerror}"]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         return {}, [f"{path} is not TOML: {error}"]
+    except RecursionError:
+        return {}, [f"{path} is nested too deeply"]
     names = [setting.name for setting in SETTINGS if setting is not _DATA_DIR]
     problems = [_unknown_key(key, names) for key in document if key not in names]
     return {key: value for key, value in document.items() if key in names}, problems

@@ -26,7 +26,10 @@ _ORIGIN = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]{1,253})(?::
 _APP = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^:@\s]*):\S*@")
 """Up to the last @, because an unescaped password may hold a slash. Masks too much rather than too little."""
-_SECRET_IN_QUERY = re.compile(r"(?i)([?&;](?:password|passwd|pwd|secret|token|key)=)[^&;\s]*")
+_SECRET_BY_NAME = re.compile(
+    r"(?i)((?:^|[?&;,\s])[a-z_]*(?:password|passwd|pwd|secret|token|key)\s*=\s*)(?:'(?:[^'\\]|\\.)*'?|[^&;,\s]*)"
+)
+"""In the query of a URL, and in the `host=… password='…'` form that PostgreSQL's own tools take."""
 
 
 def folder(raw: Any) -> Path:
@@ -127,4 +130,4 @@ def shown(raw: Any) -> str:
     if isinstance(raw, list | tuple):
         return ",".join(shown(item) for item in cast("list[Any]", raw))
     text = _PASSWORD_IN_URL.sub(r"\1:***@", str(raw))
-    return _SECRET_IN_QUERY.sub(r"\1***", text)
+    return _SECRET_BY_NAME.sub(r"\1***", text)

@@ -1,5 +1,6 @@
 """The commands that only ask: `jobs`, `job`, `events`, `stats`, `queues`, `workers`, `types`."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, cast
 
@@ -7,6 +8,7 @@ from cyclopts import Parameter
 
 from observatory.cli.connection import connect
 from observatory.cli.exit_codes import ExitCode
+from observatory.cli.failures import UsageError
 from observatory.cli.options import TARGET, Target
 from observatory.cli.output import Column, Output, cell, of_process
 from observatory.client.calls import Page
@@ -62,6 +64,8 @@ TYPE_COLUMNS = (
     Column("SEEN", "seenAt"),
 )
 
+_JOB_ID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 Limit = Annotated[int, Parameter(name=("--limit", "-n"))]
 
 
@@ -111,6 +115,8 @@ def job(id: str, /, *, target: Target = TARGET) -> int:
     id
         Id of the job, as `submit` and `jobs` print it.
     """
+    if not _JOB_ID.fullmatch(id):
+        raise UsageError(f"{id!r} is not the id of a job", "see which there are:  odd-dashboard jobs")
     with connect(target) as api:
         found = api.job(id)
         history = api.job_events(id)

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from observatory.cli.connection import connect
 from observatory.cli.exit_codes import ExitCode
-from observatory.cli.failures import UsageError
+from observatory.cli.failures import Failure, UsageError
 from observatory.cli.job_request import payload_of, request_of, run_at_of, seconds_of
 from observatory.cli.options import TARGET, Target
 from observatory.cli.output import Output, cell, of_process
@@ -23,7 +23,7 @@ def submit(
     type: str,
     /,
     *fields: Annotated[str, Parameter(allow_leading_hyphen=False)],
-    payload: str | None = None,
+    payload: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     queue: str | None = None,
     priority: int | None = None,
     max_attempts: int | None = None,
@@ -100,6 +100,8 @@ def _document(payload: str | None) -> str | None:
     """The text of --payload; from standard input at most what one body may hold."""
     if payload != "-":
         return payload
+    if sys.stdin is None:
+        raise UsageError("--payload - reads standard input, which is closed", "for example:  … --payload - < job.json")
     content = sys.stdin.buffer.read(limits.BODY_BYTES_MAX + 1)
     return content.decode("utf-8", "surrogateescape")
 
@@ -119,9 +121,26 @@ def _say_accepted(out: Output, job: JsonObject, *, is_replay: bool, is_json: boo
 def _wait(api: Api, out: Output, job: JsonObject, wait_s: float, *, is_json: bool) -> int:
     if not is_json:
         out.say(f"job {_id(job)}", "dim")
-    with _progress(out, f"waiting for {_id(job)}"):
-        job = api.wait(str(job.get("id")), wait_s)
+    try:
+        with _progress(out, f"waiting for {_id(job)}"):
+            job = api.wait(str(job.get("id")), wait_s)
+    except KeyboardInterrupt:
+        _say_interrupted(out, job, is_json=is_json)
+        raise
     return _say_final(out, job, is_json=is_json)
+
+
+def _say_interrupted(out: Output, job: JsonObject, *, is_json: bool) -> None:
+    failure = Failure(
+        exit_code=ExitCode.INTERRUPTED,
+        code="interrupted",
+        what=f"no longer waiting for job {_id(job)}",
+        remedy=f"it goes on; look again:  odd-dashboard job {_id(job)}",
+    )
+    if is_json:
+        out.fail_json(failure)
+    else:
+        out.fail(failure)
 
 
 def _say_final(out: Output, job: JsonObject, *, is_json: bool) -> int:

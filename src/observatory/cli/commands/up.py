@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from observatory.cli.exit_codes import ExitCode
+from observatory.cli.failures import CannotWrite
 from observatory.cli.options import FOLDER, Folder
 from observatory.cli.output import Output, of_process
 from observatory.client.data_folder import read_running
@@ -79,9 +80,7 @@ def up(
     out = of_process()
     say = _json_say(out) if folder.json else _plain_say(out)
     if not folder.json:
-        _quietly(
-            lambda: out.say(f"  Distributed Task Observatory {version()} · embedded (one process, SQLite)", "bold")
-        )
+        out.say(f"  Distributed Task Observatory {version()} · embedded (one process, SQLite)", "bold")
     if open == "yes":
         say = _opening(settings, say)
     _run(settings, say)
@@ -115,22 +114,18 @@ def _run(settings: Settings, say: Say) -> None:
 def _plain_say(out: Output) -> Say:
     def say(step: Step) -> None:
         text = f"{step.name.ljust(LABEL_CHARS)} {step.text}" if step.name else step.text
-        _quietly(lambda: out.mark(step.kind, text, step.detail))
+        out.mark(step.kind, text, step.detail)
 
     return say
 
 
 def _json_say(out: Output) -> Say:
     def say(step: Step) -> None:
-        _quietly(lambda: out.json(step))
+        # The system goes on when nobody reads any more what it says.
+        with contextlib.suppress(BrokenPipeError, CannotWrite):
+            out.json(step)
 
     return say
-
-
-def _quietly(write: Callable[[], None]) -> None:
-    """The system goes on when nobody reads any more what it says."""
-    with contextlib.suppress(BrokenPipeError):
-        write()
 
 
 def _opening(settings: Settings, say: Say) -> Say:

@@ -1,0 +1,32 @@
+"""`docs/cli.md` is what the commands say about themselves."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from observatory.cli.exit_codes import MEANING, ExitCode
+from observatory.cli.reference import reference
+from tests.e2e.process import ROOT
+
+
+def test_the_page_of_the_command_line_is_what_the_commands_say() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+
+    assert page == reference(), "write it anew:  python -m observatory.cli.reference --write"
+
+
+def test_the_page_can_be_written_anew(tmp_path: Path) -> None:
+    page = tmp_path / "cli.md"
+
+    done = subprocess.run(
+        [sys.executable, "-m", "observatory.cli.reference", "--write", str(page)],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert page.read_text(encoding="utf-8") == reference()
+
+
+def test_every_exit_code_has_its_meaning_on_the_page() -> None:
+    assert set(MEANING) == set(ExitCode)
+    assert [code for code in ExitCode if f"\n| {code.value} | {MEANING[code]} |" not in reference()] == []

@@ -1,0 +1,232 @@
+"""One owner at a time, a private token, and what is said when the folder cannot be used."""
+
+import errno
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Generator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from observatory.client.data_folder import Running, read_running, read_token
+from observatory.core.errors import DataFolderInUse, DataFolderUnusable, StoreUnavailable
+from observatory.engine.sqlite_file import translated
+from observatory.runtime import data_folder
+from observatory.runtime.data_folder import DataFolder, answering, usable
+from tests.e2e.process import BY_PERMISSIONS, odd
+
+RUNNING = Running(
+    pid=1, instance_id="a", version="1", started_at=datetime(2026, 1, 1, tzinfo=UTC), gateway="http://127.0.0.1:1",
+    read_model="http://127.0.0.1:2",
+)  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Generator[DataFolder]:
+    opened = DataFolder(tmp_path / "some" / "data")
+    opened.open()
+    yield opened
+    opened.close()
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# --- the owner ------------------------------------------------------------------------------------
+
+
+def test_a_new_folder_and_its_files_are_private(folder: DataFolder) -> None:
+    folder.token()
+    folder.write_running(RUNNING)
+
+    assert mode(folder.path) == 0o700
+    assert {path.name: mode(path) for path in folder.path.iterdir()} == {
+        "lock": 0o600,
+        "running.json": 0o600,
+        "token": 0o600,
+    }
+
+
+def test_a_second_owner_is_refused_and_the_first_may_give_it_back(folder: DataFolder) -> None:
+    other = DataFolder(folder.path)
+
+    with pytest.raises(DataFolderInUse, match="is held by another process") as caught:
+        other.open()
+    folder.close()
+    folder.close()
+    other.open()
+    other.close()
+
+    assert "ODD_DATA_DIR" in caught.value.remedy
+
+
+def test_another_process_is_kept_out_too(folder: DataFolder) -> None:
+    code = (
+        "import sys; from pathlib import Path; from observatory.runtime.data_folder import DataFolder\n"
+        "try: DataFolder(Path(sys.argv[1])).open()\n"
+        "except Exception as error: print(type(error).__name__)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, folder.path], capture_output=True, text=True, timeout=30, check=True
+    )
+
+    assert done.stdout == "DataFolderInUse\n"
+
+
+def test_a_lock_file_that_a_dead_owner_left_keeps_nobody_out(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("", encoding="utf-8")
+    folder = DataFolder(tmp_path)
+
+    folder.open()
+    folder.close()
+
+
+def test_a_folder_that_knows_no_locks_is_not_said_to_be_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(fd: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(data_folder, "_lock", no_locks)
+
+    with pytest.raises(DataFolderUnusable, match=r"cannot be locked \(no locks available\)") as caught:
+        DataFolder(tmp_path).open()
+
+    assert "local disk" in caught.value.remedy
+
+
+# --- the token and the addresses ------------------------------------------------------------------
+
+
+def test_the_token_is_made_once_and_read_by_the_clients(folder: DataFolder) -> None:
+    first = folder.token()
+
+    assert DataFolder(folder.path).token() == first
+    assert read_token(folder.path) == first
+
+
+def test_an_empty_token_file_is_filled(folder: DataFolder) -> None:
+    folder.token_file.write_text("\n", encoding="utf-8")
+
+    assert folder.token()
+    assert mode(folder.token_file) == 0o600
+
+
+def test_the_addresses_are_published_whole_and_taken_back(folder: DataFolder) -> None:
+    folder.write_running(RUNNING)
+    assert read_running(folder.path) == RUNNING
+
+    folder.remove_running()
+    folder.remove_running()
+
+    assert read_running(folder.path) is None
+    assert sorted(path.name for path in folder.path.iterdir()) == ["lock"]
+
+
+# --- what cannot be used --------------------------------------------------------------------------
+
+
+def test_a_file_in_place_of_the_folder_is_one_clear_line(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("", encoding="utf-8")
+
+    for wanted in (path, path / "below"):
+        with pytest.raises(DataFolderUnusable, match=f"^{wanted} cannot be written") as caught:
+            DataFolder(wanted).open()
+        assert "ODD_DATA_DIR" in caught.value.remedy
+
+
+@pytest.mark.parametrize("below", ["", "new"], ids=["the folder", "a folder to be made in it"])
+def test_up_in_a_read_only_folder_is_one_clear_line_with_its_cure(tmp_path: Path, below: str) -> None:
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    folder.chmod(0o500)
+
+    done = odd(folder / below, "up", "--json", before=BY_PERMISSIONS)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert f"{folder / below} cannot be written (permission denied)" in line
+    assert "point ODD_DATA_DIR at another folder" in line
+    assert list(folder.iterdir()) == []
+
+
+def test_up_on_a_read_only_database_is_one_clear_line_with_its_cure(folder: DataFolder) -> None:
+    connection = sqlite3.connect(folder.database)
+    connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    folder.database.chmod(0o400)
+    folder.close()
+
+    done = odd(folder.path, "up", "--json", before=BY_PERMISSIONS)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert f"{folder.database} cannot be written (attempt to write a readonly database)" in line
+
+
+def raised(code: int, text: str) -> sqlite3.Error:
+    """An error as SQLite raises it, with its extended result code."""
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "problem", "remedy"),
+    [
+        (OSError(errno.ENOSPC, ""), "no space is left for", "free some space"),
+        (OSError(errno.EDQUOT, ""), "no space is left for", "free some space"),
+        (OSError(errno.EROFS, ""), "cannot be written (read-only file system)", "allow it"),
+        (OSError("strange"), "cannot be written (strange)", "allow it"),
+        (raised(sqlite3.SQLITE_FULL, "database or disk is full"), "no space is left for", "free some space"),
+        (raised(sqlite3.SQLITE_READONLY, "readonly"), "cannot be written (readonly)", "allow it"),
+        (raised(sqlite3.SQLITE_CANTOPEN_ISDIR, "unable to open"), "cannot be written (unable to open)", "allow it"),
+        (
+            raised(sqlite3.SQLITE_IOERR_WRITE, "disk I/O error"),
+            "cannot be written (disk I/O error)",
+            "look at the disk",
+        ),
+        (raised(sqlite3.SQLITE_BUSY, "database is locked"), "is in use (database is locked)", "close the program"),
+        (raised(sqlite3.SQLITE_CORRUPT, "malformed"), "is damaged (malformed)", "bring back a copy"),
+        (raised(sqlite3.SQLITE_NOTADB, "not a database"), "is damaged (not a database)", "bring back a copy"),
+        (sqlite3.DatabaseError("of the driver"), "is damaged (of the driver)", "bring back a copy"),
+    ],
+    ids=lambda value: repr(value)[:50] if isinstance(value, Exception) else "",
+)
+def test_each_fault_has_its_line_and_its_cure(tmp_path: Path, error: Exception, problem: str, remedy: str) -> None:
+    path = tmp_path / "observatory.db"
+
+    with pytest.raises(DataFolderUnusable) as caught, usable(path):
+        raise error
+
+    assert str(path) in str(caught.value)
+    assert problem in str(caught.value)
+    assert caught.value.remedy.startswith(remedy)
+    assert caught.value.remedy.endswith("point ODD_DATA_DIR at another folder")
+
+
+def test_an_input_or_output_error_on_a_disk_without_space_is_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = os.statvfs(tmp_path)
+    monkeypatch.setattr(
+        data_folder.shutil, "disk_usage", lambda _: data_folder.shutil._ntuple_diskusage(usage.f_blocks, 0, 0)
+    )
+
+    with pytest.raises(DataFolderUnusable, match="no space is left"), usable(tmp_path / "observatory.db"):
+        raise raised(sqlite3.SQLITE_IOERR_SHMSIZE, "disk I/O error")
+
+
+def test_what_a_service_translated_already_is_understood_too(tmp_path: Path) -> None:
+    with pytest.raises(DataFolderUnusable, match="no space is left"), answering(tmp_path), translated(StoreUnavailable):
+        raise raised(sqlite3.SQLITE_FULL, "database or disk is full")
+
+
+def test_a_service_that_is_away_for_another_reason_is_left_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable), answering(tmp_path):
+        raise StoreUnavailable("of its own")

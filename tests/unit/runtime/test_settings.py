@@ -1,0 +1,292 @@
+"""Which source decides, what each value may be, and how what is wrong is said."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from observatory.core import limits
+from observatory.core.errors import BadSettings
+from observatory.runtime.settings import SETTINGS, VARIABLES, load, read
+from observatory.runtime.settings_values import shown
+from tests.e2e.process import BY_PERMISSIONS, odd
+
+
+def write(folder: Path, text: str) -> None:
+    (folder / "config.toml").write_text(text, encoding="utf-8")
+
+
+def problems(folder: Path, flags: dict[str, Any] | None = None, **environ: str) -> list[str]:
+    return list(read({"data_dir": folder, **(flags or {})}, environ).problems)
+
+
+# --- which source decides -------------------------------------------------------------------------
+
+LADDER = [
+    ("host", "127.0.0.2", "127.0.0.3", "'127.0.0.4'", "127.0.0.1"),
+    ("gateway_port", 1, "2", "3", 3000),
+    ("read_model_port", 1, "2", "3", 8080),
+    ("web_port", 1, "2", "3", 8081),
+    ("slots", 1, "2", "3", limits.SLOTS_DEFAULT),
+    ("app", "flag:app", "environ:app", "'file:app'", None),
+    ("log", "debug", "warning", "'error'", "info"),
+    ("allowed_hosts", "flag.example", "environ.example", "['file.example']", ()),
+    ("allowed_origins", "https://flag.example", "https://environ.example", "['https://file.example']", ()),
+    ("reads_need_token", True, "false", "true", False),
+]
+
+
+def test_the_ladder_has_every_setting_that_can_be_used() -> None:
+    usable = {setting.name for setting in SETTINGS if setting.variable.startswith("ODD_")} - {"data_dir"}
+
+    assert {name for name, *_ in LADDER} == usable
+
+
+@pytest.mark.parametrize("rungs", LADDER, ids=[name for name, *_ in LADDER])
+def test_flag_goes_before_environment_before_file_before_default(tmp_path: Path, rungs: tuple[Any, ...]) -> None:
+    name, flag, variable, written, default = rungs
+    write(tmp_path, f"{name} = {written}\n")
+    flags = {"data_dir": tmp_path, name: flag}
+    environ = {f"ODD_{name.upper()}": variable}
+    none: dict[str, Any] = {"data_dir": tmp_path}
+    elsewhere: dict[str, Any] = {"data_dir": tmp_path / "empty"}
+
+    found = [
+        read(flags, environ),
+        read(none, environ),
+        read(none, {}),
+        read(elsewhere, {}),
+    ]
+
+    assert [reading.problems for reading in found] == [()] * 4
+    values = [next(value for value in reading.values if value.name == name) for reading in found]
+    assert [value.origin for value in values] == ["flag", "environment", "file", "default"]
+    assert [getattr(reading.settings, name) for reading in found][3] == default
+    if name != "reads_need_token":
+        assert len({str(getattr(reading.settings, name)) for reading in found}) == 4
+
+
+def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
+    write(tmp_path, "slots = 7\n")
+
+    assert load({"data_dir": tmp_path}, {"ODD_SLOTS": ""}).slots == 7
+
+
+def test_the_file_is_that_of_the_folder_that_the_flag_names(tmp_path: Path) -> None:
+    write(tmp_path, "slots = 7\n")
+
+    assert load({"data_dir": tmp_path}, {"ODD_DATA_DIR": str(tmp_path / "other")}).slots == 7
+
+
+def test_reading_settings_creates_nothing(tmp_path: Path) -> None:
+    load({"data_dir": tmp_path / "new"}, {})
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_of_other_programs_are_left_alone(tmp_path: Path) -> None:
+    assert problems(tmp_path, PATH="/bin", ODDITY="1", ODD_TOKEN="word") == []
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+BAD = [
+    ("gateway_port", ["-1", "65536", "3000.0", "http", "1e3", "0x10", "١", "9" * 20], "a port from 1 to 65535, or 0"),
+    ("slots", ["0", "257", "many", "1.5"], "a number from 1 to 256"),
+    ("host", ["http://127.0.0.1", "127.0.0.1:80", "a b", "-a", "1.2.3", "a\nb", "*"], "an IP address or a host name"),
+    ("app", ["jobs", "jobs/py:app", ":app", "jobs:", "a b:c", "jobs:app()"], "module:attribute"),
+    ("log", ["loud", "0", "trace"], "one of debug, info, warning, error"),
+    ("reads_need_token", ["maybe", "2", "tru"], "true or false"),
+    ("allowed_hosts", ["http://a.example", "a/b", "a.example:port", "a b"], "must name a host such as"),
+    ("allowed_origins", ["a.example", "https://a.example/", "*", "file://x"], "must name an origin such as"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"), [(name, value, said) for name, values, said in BAD for value in values]
+)
+def test_a_bad_value_is_one_line_that_names_the_setting_as_it_was_written(
+    tmp_path: Path, name: str, value: str, said: str
+) -> None:
+    (by_environment,) = problems(tmp_path, **{f"ODD_{name.upper()}": value})
+    (by_flag,) = problems(tmp_path, {name: value})
+    (tmp_path / "config.toml").write_text(f"{name} = {toml(value)}\n", encoding="utf-8")
+    (by_file,) = problems(tmp_path)
+
+    assert by_environment.startswith(f"ODD_{name.upper()} must ")
+    assert by_flag.startswith(f"--{name.replace('_', '-')} must ")
+    assert by_file.startswith(f"{name} in config.toml must ")
+    for line in (by_environment, by_flag, by_file):
+        assert said in line
+        assert "\n" not in line
+
+
+def toml(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+@pytest.mark.parametrize("written", ["true", "1.0", "[1]", "{}", "2026-01-01", "-1"])
+@pytest.mark.parametrize("name", ["gateway_port", "slots", "host", "app", "log", "allowed_hosts"])
+def test_a_value_of_another_type_in_the_file_is_refused(tmp_path: Path, name: str, written: str) -> None:
+    write(tmp_path, f"{name} = {written}\n")
+
+    (line,) = problems(tmp_path)
+
+    assert line.startswith(f"{name} in config.toml must ")
+
+
+@pytest.mark.parametrize("word", ["true", "TRUE", " yes ", "on", "1"])
+def test_a_switch_understands_the_usual_words(tmp_path: Path, word: str) -> None:
+    assert load({"data_dir": tmp_path}, {"ODD_READS_NEED_TOKEN": word}).reads_need_token
+
+
+def test_lists_are_cut_at_commas_and_doubles_are_dropped(tmp_path: Path) -> None:
+    settings = load({"data_dir": tmp_path}, {"ODD_ALLOWED_HOSTS": " A.example, b.example:80,,a.example ,[::1]:3000"})
+
+    assert settings.allowed_hosts == ("a.example", "b.example:80", "[::1]:3000")
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+def test_a_name_that_is_nearly_right_is_refused_with_the_right_one(tmp_path: Path) -> None:
+    write(tmp_path, "Slots = 1\ngatway_port = 3\n")
+
+    assert problems(tmp_path, ODD_GATEWAYPORT="3") == [
+        "'Slots' in config.toml is not a setting; did you mean slots?",
+        "'gatway_port' in config.toml is not a setting; did you mean gateway_port?",
+        "ODD_GATEWAYPORT is not a setting; did you mean ODD_GATEWAY_PORT?",
+    ]
+
+
+def test_a_name_that_is_like_none_is_refused_without_a_guess(tmp_path: Path) -> None:
+    assert problems(tmp_path, ODD_XYZZY="3") == ["ODD_XYZZY is not a setting"]
+
+
+def test_the_folder_cannot_be_named_by_its_own_file(tmp_path: Path) -> None:
+    write(tmp_path, "data_dir = '/elsewhere'\n")
+
+    (line,) = problems(tmp_path)
+
+    assert "has no effect" in line
+    assert "ODD_DATA_DIR" in line
+
+
+@pytest.mark.parametrize("variable", [name for name in VARIABLES if not name.startswith("ODD_")])
+def test_an_engine_that_this_release_cannot_use_is_refused_whoever_names_it(tmp_path: Path, variable: str) -> None:
+    write(tmp_path, f"{variable.lower()} = 'engine://ann:hunter2@host/x'\n")
+
+    (by_file,) = problems(tmp_path)
+    (by_environment,) = problems(tmp_path / "other", **{variable: "engine://ann:hunter2@host/x"})
+
+    assert by_file.startswith(f"{variable.lower()} in config.toml is not supported yet")
+    assert by_environment.startswith(f"{variable} is not supported yet")
+    assert "hunter2" not in by_file + by_environment
+
+
+# --- the file -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"slots = ", "is not TOML: "),
+        (b"slots = 1\nslots = 2\n", "is not TOML: "),
+        (b"\xff\xfe", "is not TOML: "),
+        (b"a = " + b"[" * 5_000, "is nested too deeply"),
+        (b"#" * (limits.CONFIG_FILE_BYTES_MAX + 1), "is longer than"),
+    ],
+    ids=["cut", "twice", "not text", "deep", "long"],
+)
+def test_a_file_that_cannot_be_used_is_one_line_with_its_path(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "config.toml").write_bytes(content)
+
+    (line,) = problems(tmp_path)
+
+    assert line.startswith(f"{tmp_path}/config.toml {said}")
+    assert "\n" not in line
+
+
+def test_a_folder_in_place_of_the_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").mkdir()
+
+    assert problems(tmp_path) == [f"{tmp_path}/config.toml cannot be read: {os.strerror(21)}"]
+
+
+def test_a_file_that_may_not_be_read_is_said(tmp_path: Path) -> None:
+    write(tmp_path, "slots = 1\n")
+    (tmp_path / "config.toml").chmod(0o000)
+
+    done = odd(tmp_path, "config", "show", before=BY_PERMISSIONS)
+
+    assert done.returncode == 2
+    assert done.stderr == f"  ✕ {tmp_path}/config.toml cannot be read: Permission denied\n"
+
+
+# --- together -------------------------------------------------------------------------------------
+
+
+def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    write(tmp_path, "slot = 1\nlog = 'loud'\n")
+
+    with pytest.raises(BadSettings) as caught:
+        load({"data_dir": tmp_path, "slots": 0}, {"ODD_HOST": "a b", "ODD_PORT": "1"})
+
+    lines = str(caught.value).splitlines()
+    assert [line.split()[0] for line in lines] == ["'slot'", "ODD_PORT", "ODD_HOST", "--slots", "log"]
+    assert "odd-dashboard config show --origin" in caught.value.remedy
+
+
+def test_up_reports_everything_that_is_wrong_and_does_not_touch_the_folder(tmp_path: Path) -> None:
+    done = odd(tmp_path / "data", "up", "--slots", "0", ODD_HOST="a b", ODD_PORT="1")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert [line.split()[1] for line in done.stderr.splitlines() if "✕" in line] == ["ODD_PORT", "ODD_HOST", "--slots"]
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "jobs.example.org"])
+def test_other_machines_are_let_in_only_when_reads_need_the_token(tmp_path: Path, host: str) -> None:
+    (line,) = problems(tmp_path, ODD_HOST=host)
+
+    assert f"may not bind {host}" in line
+    assert "ODD_READS_NEED_TOKEN=true" in line
+    assert problems(tmp_path, ODD_HOST=host, ODD_READS_NEED_TOKEN="true") == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_this_machine_alone_needs_no_token_to_read(tmp_path: Path, host: str) -> None:
+    assert problems(tmp_path, ODD_HOST=host) == []
+
+
+def test_one_port_for_two_services_is_refused_by_both_names(tmp_path: Path) -> None:
+    assert problems(tmp_path, ODD_GATEWAY_PORT="8080") == [
+        "port 8080 is set for the gateway and the read model; each needs its own, or 0"
+    ]
+    assert problems(tmp_path, ODD_GATEWAY_PORT="0", ODD_READ_MODEL_PORT="0", ODD_WEB_PORT="0") == []
+
+
+# --- what is shown --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, ""),
+        (True, "true"),
+        (("a", "b"), "a,b"),
+        ("postgresql://db/x", "postgresql://db/x"),
+        ("postgresql://ann:pw@db/x", "postgresql://ann:***@db/x"),
+        ("postgresql://ann:p/w@x@db/x", "postgresql://ann:***@db/x"),
+        ("redis://:pw@db", "redis://:***@db"),
+        ("mongodb://db/x?password=pw&w=1", "mongodb://db/x?password=***&w=1"),
+        ("mongodb://db/x?w=1&authToken=pw", "mongodb://db/x?w=1&authToken=***"),
+        ("host=db password=pw user=ann", "host=db password=*** user=ann"),
+        ("password=pw", "password=***"),
+        ("host=db password = 'p w\\' x' user=ann", "host=db password = *** user=ann"),
+        ("PASSWORD='pw", "PASSWORD=***"),
+    ],
+)
+def test_passwords_are_masked_however_they_are_written(value: Any, expected: str) -> None:
+    assert shown(value) == expected
