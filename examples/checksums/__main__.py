@@ -3,13 +3,14 @@
 import argparse
 import contextlib
 import os
+import shlex
 import sys
 import threading
 import uuid
 from collections.abc import Callable, Generator
 from pathlib import Path
 
-from examples.checksums.files import regular_files, write_checksums
+from examples.checksums.files import check_writable, regular_files, write_checksums
 from examples.checksums.run import ChecksumRun, Outcome, Progress
 from observatory.client.address import Address, find_address
 from observatory.client.api import Api
@@ -21,7 +22,9 @@ from observatory.runtime.sources import SystemClock
 
 def main(argv: list[str] | None = None) -> int:
     given = _parser().parse_args(argv)
+    again = f"go on with:  --run {shlex.quote(given.run)}"
     try:
+        check_writable(given.out)
         files = [name for folder in given.dirs for name in regular_files(folder)]
         with Api(_address(given), clock=SystemClock()) as api, _progress(len(files)) as show:
             run = ChecksumRun(
@@ -35,10 +38,13 @@ def main(argv: list[str] | None = None) -> int:
             outcome = run.of_files(files)
         write_checksums(given.out, outcome.digests, files)
     except KeyboardInterrupt:
-        print(f"interrupted; go on with:  --run {given.run}", file=sys.stderr)
+        print(f"interrupted; {again}", file=sys.stderr)
         return 130
-    except (ObservatoryError, OSError) as error:
-        print(f"checksums: {sanitize_terminal(str(error))}; go on with:  --run {given.run}", file=sys.stderr)
+    except OSError as error:
+        print(f"checksums: {sanitize_terminal(f'{error.filename}: {error.strerror}')}", file=sys.stderr)
+        return 1
+    except ObservatoryError as error:
+        print(f"checksums: {sanitize_terminal(str(error))}; {again}", file=sys.stderr)
         return 1
     return _report(outcome, len(files), given.out)
 

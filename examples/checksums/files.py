@@ -1,5 +1,6 @@
 """Which files there are, and how a checksum file writes them."""
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,12 +19,14 @@ def regular_files(folder: str) -> list[str]:
 
 
 def _walk(folder: str) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(entry.path)
-            elif entry.is_file(follow_symlinks=False):
-                yield entry.path
+    folders = [folder]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif entry.is_file(follow_symlinks=False):
+                    yield entry.path
 
 
 def checksum_line(name: str, sha256: str) -> bytes:
@@ -38,10 +41,30 @@ def checksum_line(name: str, sha256: str) -> bytes:
 
 
 def write_checksums(path: Path, digests: Mapping[str, str], order: list[str]) -> None:
-    """Write the digests that exist, in *order*. The file appears complete or not at all."""
-    temporary = path.with_name(path.name + ".part")
+    """
+    Write the digests that exist, in *order*. A file appears complete or not at all.
+
+    A link is followed. What is there and is no regular file, a terminal or a pipe, is written to and stays what it is.
+    """
+    lines = [checksum_line(name, digests[name]) for name in order if name in digests]
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        with target.open("wb") as device:
+            device.writelines(lines)
+        return
+    temporary = target.with_name(target.name + ".part")
     with temporary.open("wb") as file:
-        for name in order:
-            if name in digests:
-                file.write(checksum_line(name, digests[name]))
-    temporary.replace(path)
+        file.writelines(lines)
+    temporary.replace(target)
+
+
+def check_writable(path: Path) -> None:
+    """Raise OSError now rather than after all the work."""
+    target = path.resolve()
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    where = target if target.exists() else target.parent
+    if not where.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(where))
+    if not os.access(where, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(where))

@@ -235,6 +235,11 @@ BATCH_BODY_BYTES_MAX = 8 * 1024 * 1024
 BODY_READ_S_MAX = 10.0
 """How long a client may take to send a body: a slow one holds memory and a connection."""
 
+DISCARD_BYTES_MAX = 16 * 1024 * 1024
+"""Of a body that is too long, read and thrown away so that its sender, who may only listen afterwards, hears why."""
+
+DISCARD_S_MAX = 2.0
+
 READY_CHECK_S_MAX = 2.0
 """How long one dependency may take to answer a readiness check."""
 

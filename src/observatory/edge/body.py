@@ -1,6 +1,7 @@
 """The body of a request, read within bounds."""
 
 import asyncio
+import contextlib
 from typing import Final
 
 from observatory.core import limits
@@ -43,13 +44,15 @@ async def read_body(head: Head, receive: Receive, *, bytes_max: int) -> bytes:
     The whole body, of which never more than *bytes_max* and one message are held.
 
     Raises:
-        HttpRefused: 413 as soon as it is known to be too long, 408 when it takes too long, 400 when it ends early.
+        HttpRefused: 413 when it is too long, 408 when it takes too long, 400 when it ends early.
     """
     declared = head.get(b"content-length")
     if declared is not None and (not declared.isdecimal() or not declared.isascii()):
         raise HttpRefused(400, "bad_content_length", "Content-Length must be a number of bytes", headers=CLOSE)
     # Its digits are counted first: int() refuses thousands of them with an error of its own.
     if declared is not None and (len(declared) > 19 or int(declared) > bytes_max):
+        if head.get(b"expect") is None:  # who waits for leave to send hears the refusal before sending anything
+            await _discard(receive)
         raise _too_large(bytes_max)
     try:
         async with asyncio.timeout(limits.BODY_READ_S_MAX):
@@ -69,10 +72,29 @@ async def _read(receive: Receive, bytes_max: int) -> bytes:
         part: bytes = message.get("body", b"")
         size += len(part)
         if size > bytes_max:
+            if message.get("more_body", False):
+                await _discard(receive)
             raise _too_large(bytes_max)
         parts.append(part)
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _discard(receive: Receive) -> None:
+    """
+    Throw away what still comes, within bounds.
+
+    Many clients send a whole body before they look for an answer, and a connection that is closed on
+    unread bytes is reset, which takes the answer along.
+    """
+    size = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limits.DISCARD_S_MAX):
+            while size < limits.DISCARD_BYTES_MAX:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
 
 
 def _too_large(bytes_max: int) -> HttpRefused:

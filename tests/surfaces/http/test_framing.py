@@ -1,12 +1,16 @@
 """Is every malformed request answered or cut, by the server that really runs, and does none hurt the next one?"""
 
 import asyncio
+import contextlib
+import http.client
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from observatory.core import limits
 from observatory.runtime.http_server import HttpServer, bind
 from tests.fixtures.bad_input.corpus import Framing, framing
 from tests.surfaces.http.services import TOKEN, World
@@ -61,6 +65,21 @@ async def test_every_malformed_request_gets_one_of_the_allowed_answers(world: Wo
 
     assert framing()
     assert wrong == []
+
+
+async def test_a_client_that_sends_everything_before_it_listens_hears_why(world: World) -> None:
+    def ask(port: int) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_S)
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        connection.request("POST", "/jobs", body=b" " * 5 * limits.BODY_BYTES_MAX, headers=headers)
+        with contextlib.closing(connection):
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    async with listening(world.gateway()) as port:
+        status, body = await asyncio.to_thread(ask, port)
+
+    assert (status, json.loads(body)["code"]) == (413, "too_large")
 
 
 async def test_a_body_over_the_limit_is_refused_while_it_is_still_coming(world: World) -> None:

@@ -35,7 +35,7 @@ async def test_a_body_at_the_limit_is_read_whole() -> None:
     assert await read_body(head(), Parts([b"ab", b"", b"cd"]), bytes_max=4) == b"abcd"
 
 
-async def test_a_body_over_the_limit_is_refused_before_the_rest_is_asked_for() -> None:
+async def test_a_body_over_the_limit_is_refused_once_its_sender_is_done() -> None:
     parts = Parts([b"abc", b"de", b"f" * 1000])
 
     with pytest.raises(HttpRefused) as refused:
@@ -43,17 +43,49 @@ async def test_a_body_over_the_limit_is_refused_before_the_rest_is_asked_for() -
 
     assert (refused.value.status, refused.value.code) == (413, "too_large")
     assert ("Connection", "close") in refused.value.headers
-    assert parts.given == 2
+    assert parts.given == 3
 
 
 @pytest.mark.parametrize("length", ["5", "18446744073709551616", "9" * 5000])
-async def test_a_declared_length_over_the_limit_is_refused_unread(length: str) -> None:
+async def test_a_declared_length_over_the_limit_is_refused(length: str) -> None:
     parts = Parts([b"a"])
 
     with pytest.raises(HttpRefused) as refused:
         await read_body(head(content_length=length), parts, bytes_max=4)
 
-    assert (refused.value.status, parts.given) == (413, 0)
+    assert (refused.value.status, parts.given) == (413, 1)
+
+
+async def test_no_more_is_thrown_away_than_the_limit_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("observatory.core.limits.DISCARD_BYTES_MAX", 10)
+    parts = Parts([b"abcde"] * 100)
+
+    with pytest.raises(HttpRefused) as refused:
+        await read_body(head(), parts, bytes_max=4)
+
+    assert (refused.value.status, parts.given) == (413, 3)
+
+
+async def test_a_sender_that_stops_halfway_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("observatory.core.limits.DISCARD_S_MAX", 0.0)
+
+    async def nothing() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    with pytest.raises(HttpRefused) as refused:
+        await read_body(head(content_length="5"), nothing, bytes_max=4)
+
+    assert refused.value.status == 413
+
+
+async def test_who_asks_for_leave_to_send_is_refused_unread() -> None:
+    parts = Parts([b"abcde"])
+
+    with pytest.raises(HttpRefused):
+        await read_body(head(content_length="5", expect="100-continue"), parts, bytes_max=4)
+
+    assert parts.given == 0
 
 
 @pytest.mark.parametrize("length", ["-1", "+1", "1.0", "0x1", "1_0", "", "\u00b2"])
