@@ -189,6 +189,39 @@ class TestRoundTrip:
 
         assert [(job.priority, job.type) for job in claimed] == [(1, "b"), (1, "a"), (2, "a")]
 
+    @pytest.mark.parametrize(("begun", "buffer"), [(0, 1), (1, 0), (2, 1), (0, 3), (3, 3)])
+    async def test_the_first_of_a_claim_begin_and_the_others_wait_for_their_start(self, truth, begun, buffer):
+        ids = await submit(truth, 3)
+
+        claimed = await truth.store.claim(
+            types=["example"], worker="w", count_max=begun, buffer_max=buffer, lease_s=10.0
+        )
+
+        assert [job.id for job in claimed] == ids[: begun + buffer]
+        expected = ([(S.EXECUTING, 1)] * begun + [(S.VALIDATED, 0)] * buffer)[:3]
+        assert [(job.status, job.attempt) for job in claimed] == expected
+        assert {job.fence for job in claimed} == {1}
+        for job in claimed[begun:]:
+            applied = await apply_one(truth, job.id, Start(fence=job.fence))
+            assert applied.status is S.EXECUTING
+            again = await apply_one(truth, job.id, Start(fence=job.fence))
+            assert isinstance(again, IllegalTransition)
+        assert {job.attempt for job in await all_jobs(truth.queries) if job.status is S.EXECUTING} == {1}
+
+    async def test_what_waits_for_its_start_is_leased_and_rescued_at_no_cost(self, truth):
+        await submit(truth)
+        [job] = await truth.store.claim(types=["example"], worker="w", count_max=0, buffer_max=1, lease_s=10.0)
+        assert await claim(truth) == []
+
+        truth.clock.advance(10.0)
+        [expired] = await truth.store.expired_leases(count_max=10)
+        await apply_one(truth, expired.lease.job_id, Rescue(fence=expired.lease.fence, retry_in_s=5.0))
+
+        late = await apply_one(truth, job.id, Start(fence=job.fence))
+        assert isinstance(late, LeaseLost)
+        [again] = await claim(truth)
+        assert (again.attempt, again.fence) == (1, 3)
+
     async def test_types_are_matched_exactly_and_none_claims_nothing(self, truth):
         await submit(truth, type="Example")
 

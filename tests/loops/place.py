@@ -82,7 +82,13 @@ class Place:
 
 @contextlib.asynccontextmanager
 async def running_place(
-    folder: Path, handlers: Mapping[str, Handler], *, slots: int = 4, app: str = APP, lease_s: float = 15.0
+    folder: Path,
+    handlers: Mapping[str, Handler],
+    *,
+    slots: int = 4,
+    prefetch: int = 0,
+    app: str = APP,
+    lease_s: float = 15.0,
 ) -> AsyncGenerator[Place]:
     """Start everything, and end it as a stop does: drain, then the loops."""
     file = SqliteFile(folder / "observatory.db", writer=ThreadPoolExecutor(1), readers=ThreadPoolExecutor(2))
@@ -104,6 +110,7 @@ async def running_place(
         info=info,
         clock=clock,
         randomness=chance,
+        prefetch=prefetch,
         lease_s=lease_s,
     )
     metrics = MetricsEngine(bus=bus, log=log, views=views, ids=ids)

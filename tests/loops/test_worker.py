@@ -3,17 +3,18 @@
 import asyncio
 import contextlib
 import errno
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from observatory.core.command import Rescue
-from observatory.core.errors import LeaseLost
+from observatory.core.command import Cancel, Rescue, Start
+from observatory.core.errors import LeaseLost, StoreUnavailable
 from observatory.core.job import Job, JobStatus
 from observatory.job_store.port import Order
 from observatory.job_store.sqlite import SqliteJobStore
+from observatory.processor.context import StopReason
 from tests import handlers
 from tests.loops.place import Place, running_place
 
@@ -228,3 +229,88 @@ async def test_counters_follow_the_log(place: Place) -> None:
         while (stored := await place.views.load("stats")) is None or stored.checkpoint < head:
             await place.news.receive(timeout_s=0.05)
     assert b'"COMPLETED":20' in stored.document
+
+
+# --- a prefetch buffer ----------------------------------------------------------------------------
+
+
+async def test_a_job_that_waited_here_begins_when_a_slot_is_free(tmp_path: Path) -> None:
+    async with running_place(tmp_path, handlers.app.handlers, slots=1, prefetch=1) as place:
+        gate = handlers.gates["first"] = handlers.Gate()
+        first = await place.submit("stuck.thread", id="first")
+        await place.until(first, "job.validated")
+        second = await place.submit("quick", {"n": 2})
+        await place.until(second, "job.validated")
+        third = await place.submit("quick", {"n": 3})
+
+        waiting = [(await place.job(job_id)).status for job_id in (second, third)]
+        gate.opened.set()
+        jobs = [await place.final(job_id) for job_id in (first, second, third)]
+
+        assert waiting == [JobStatus.VALIDATED, JobStatus.PENDING]
+        assert [(job.status, job.attempt) for job in jobs] == [(JobStatus.COMPLETED, 1)] * 3
+        events = [event.event_type for event in await place.log.of_job(second, count_max=100)]
+        assert events == ["job.created", "job.validated", "job.started", "job.executed", "job.completed"]
+
+
+@contextlib.asynccontextmanager
+async def buffered(folder: Path, job_type: str, payload: dict[str, Any]) -> AsyncGenerator[tuple[Place, str]]:
+    """A place whose only slot is taken, and a job of *job_type* that was claimed beyond it."""
+    async with running_place(folder, handlers.app.handlers, slots=1, prefetch=1) as place:
+        await place.until(await place.submit("wait"), "job.validated")
+        job_id = await place.submit(job_type, payload)
+        await place.until(job_id, "job.validated")
+        yield place, job_id
+
+
+async def test_a_payload_that_does_not_fit_is_refused_before_a_slot_is_free(tmp_path: Path) -> None:
+    async with buffered(tmp_path, "typed", {"path": 7}) as (place, job_id):
+        job = await place.final(job_id)
+
+        assert (job.status, job.attempt) == (JobStatus.FAILED, 0)
+        assert place.worker.free_slots == 0
+
+
+async def test_a_drain_gives_back_what_waited_here(tmp_path: Path) -> None:
+    async with buffered(tmp_path, "quick", {}) as (_, job_id):
+        pass
+
+    async with running_place(tmp_path, {}) as place:
+        job = await place.job(job_id)
+        events = await place.log.of_job(job_id, count_max=100)
+
+        assert (job.status, job.attempt, job.worker) == (JobStatus.PENDING, 0, None)
+        assert [event.event_type for event in events][-1] == "job.queued"
+
+
+async def test_what_waited_here_and_was_cancelled_makes_room(tmp_path: Path) -> None:
+    async with buffered(tmp_path, "quick", {}) as (place, job_id):
+        assert place.worker.info.buffered == 1
+        await place.store.apply([Order(job_id, Cancel())])
+
+        await place.worker.heartbeats.run_once()
+
+        assert (await place.job(job_id)).status is JobStatus.CANCELLED
+        assert place.worker.info.buffered == 0
+
+
+async def test_a_start_whose_answer_was_lost_begins_once(tmp_path: Path) -> None:
+    async with buffered(tmp_path, "quick", {"n": 1}) as (place, job_id):
+        lost = asyncio.Event()
+
+        async def apply_and_lose(orders: Sequence[Order]) -> Any:
+            answers = await SqliteJobStore.apply(place.store, orders)
+            if not lost.is_set() and any(isinstance(order.command, Start) for order in orders):
+                lost.set()
+                raise StoreUnavailable("the answer was lost")
+            return answers
+
+        place.store.apply = apply_and_lose  # pyright: ignore[reportAttributeAccessIssue] — the answer is lost, not false
+        for attempt in place.worker.attempts:
+            if attempt.is_running:
+                attempt.stop.ask(StopReason.CANCEL)
+
+        job = await place.final(job_id)
+
+        assert lost.is_set()
+        assert (job.status, job.attempt, job.result) == (JobStatus.COMPLETED, 1, {"n": 1})

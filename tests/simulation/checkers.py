@@ -129,6 +129,8 @@ class JobMirror:
         self.is_attempt_open = False
         self.last_outcome: str | None = None
         self.terminals = 0
+        self.lease: int | None = None
+        """End of the lease as the row says it: heartbeats move it without an event."""
 
 
 class History:
@@ -146,11 +148,11 @@ class History:
         return len(self.events)
 
     def lease_end(self, job_id: str, fence: int) -> datetime | None:
-        """Until when the claim with *fence* leased the job, heartbeats aside; None once it is over."""
+        """Until when the job is leased to the running attempt with *fence*; None when it does not run."""
         job = self.jobs[job_id]
-        if job.document is None or not job.is_attempt_open or job.document["fence"] != fence:
+        if job.document is None or not job.is_attempt_open or job.document["fence"] != fence or job.lease is None:
             return None
-        return msgspec.convert(job.document["leaseExpiresAt"], datetime)
+        return from_us(job.lease)
 
     def begin_file(self) -> None:
         """The file was opened anew: its notes begin at one again."""
@@ -176,6 +178,7 @@ class History:
 
     def _check_row(self, change: RowChange, at: datetime) -> None:
         job = change.job_id
+        self.jobs.setdefault(job, JobMirror()).lease = change.lease
         require(change.is_fixed_same, "S8", f"job {job} lost its row or a field that never changes")
         if change.status_before is None or change.fence_before is None:
             return

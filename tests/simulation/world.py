@@ -355,6 +355,7 @@ class World:
             info=info,
             clock=clock,
             randomness=self.streams.chance,
+            prefetch=self.streams.of(f"prefetch/{node.name}").choice((0, 0, 2)),
         )
         await self._until_available(worker.announce)
         stop, drain = asyncio.Event(), asyncio.Event()

@@ -180,6 +180,9 @@ SLOTS_DEFAULT = 4
 SLOTS_MAX = 256
 """Each slot may hold a thread or a child process."""
 
+PREFETCH_MAX = 256
+"""Jobs that one processor may hold beyond its slots: each waits under a lease where nobody else can take it."""
+
 CONFIG_FILE_BYTES_MAX = 64 * 1024
 """A settings file is a page of names; anything longer is another file."""
 

@@ -88,6 +88,8 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     """By the store's clock; None until the store has written it."""
     slots: int
     running: int = 0
+    buffered: int = 0
+    """Jobs that it holds beyond its slots, VALIDATED."""
     abandoned: int = 0
     """Slots held by threads that passed their hard time-out."""
     is_draining: bool = False
@@ -152,9 +154,12 @@ class JobStore(Protocol):
         """
         ...
 
-    async def claim(self, *, types: Sequence[str], worker: str, count_max: int, lease_s: float) -> list[Job]:
+    async def claim(
+        self, *, types: Sequence[str], worker: str, count_max: int, lease_s: float, buffer_max: int = 0
+    ) -> list[Job]:
         """
-        Lease up to *count_max* PENDING jobs of *types* to *worker* and begin an attempt of each.
+        Lease PENDING jobs of *types* to *worker*: begin an attempt of up to *count_max* of them, and let up to
+        *buffer_max* further ones wait for `Start`, VALIDATED.
 
         Two concurrent claims never return the same job. Order: priority (0 first), then `run_at`,
         then acceptance. Never waits for work: an empty list when nothing is due.
@@ -162,7 +167,7 @@ class JobStore(Protocol):
 
         Args:
             types: Exact type names; none given means nothing is claimed.
-            count_max: From 0 to `limits.CLAIM_BATCH_MAX`. Fewer may come back, never more.
+            count_max: From 0 to `limits.CLAIM_BATCH_MAX`, together with *buffer_max*. Fewer may come back, never more.
             lease_s: Greater than 0, at most `limits.LEASE_S_MAX`.
         """
         ...

@@ -102,23 +102,27 @@ class SqliteJobStore:
         self._write_events(connection, pending)
         return answers
 
-    async def claim(self, *, types: Sequence[str], worker: str, count_max: int, lease_s: float) -> list[Job]:
-        assert 0 <= count_max <= limits.CLAIM_BATCH_MAX, f"claim of {count_max}"
+    async def claim(
+        self, *, types: Sequence[str], worker: str, count_max: int, lease_s: float, buffer_max: int = 0
+    ) -> list[Job]:
+        assert 0 <= count_max <= limits.CLAIM_BATCH_MAX - buffer_max, f"claim of {count_max} and {buffer_max}"
+        assert buffer_max >= 0, f"buffer of {buffer_max}"
         assert 0 < lease_s <= limits.LEASE_S_MAX, f"lease of {lease_s} s"
-        if not types or not count_max:
+        if not types or not count_max + buffer_max:
             return []
-        command = Claim(worker=worker, lease_s=lease_s)
+        begin = Claim(worker=worker, lease_s=lease_s)
+        commands = [begin] * count_max + [msgspec.structs.replace(begin, buffered=True)] * buffer_max
         with translated(StoreUnavailable):
             if not await self._file.read(lambda connection: _has_ready(connection, types)):
                 return []
-            return await self._file.write(lambda connection: self._claim(connection, types, count_max, command))
+            return await self._file.write(lambda connection: self._claim(connection, types, commands))
 
-    def _claim(self, connection: Connection, types: Sequence[str], count_max: int, command: Claim) -> list[Job]:
-        numbers = _ready_numbers(connection, types, count_max)
+    def _claim(self, connection: Connection, types: Sequence[str], commands: Sequence[Claim]) -> list[Job]:
+        numbers = _ready_numbers(connection, types, len(commands))
         rows = {row[-1]: row for row in _select_in(connection, "jobs_by_numbers", "numbers", numbers)}
         jobs = [job_of_row(rows[number]) for number in numbers]
         at = self._clock.now()
-        steps = [transition(job, command, at) for job in jobs]
+        steps = [transition(job, command, at) for job, command in zip(jobs, commands, strict=False)]
         self._write(connection, [(step, job.sequence, None) for step, job in zip(steps, jobs, strict=True)])
         return [step.job for step in steps]
 

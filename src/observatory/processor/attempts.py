@@ -20,6 +20,9 @@ class Attempt:
         self.lease_ends_s = lease_ends_s
         """By this processor's monotonic clock, counted from before the claim was asked for: never too late."""
         self.is_running = True
+        """False from its end on until the store has taken its settle, and while it waits here for a slot."""
+        self.is_buffered = False
+        """True while it waits here for a slot."""
 
     @property
     def lease(self) -> Lease:
@@ -38,6 +41,11 @@ class Attempts:
 
     def __len__(self) -> int:
         return len(self._held)
+
+    @property
+    def buffered(self) -> list[Attempt]:
+        """Those that wait for a slot, in the order of their claims."""
+        return [attempt for attempt in self._held.values() if attempt.is_buffered]
 
     def add(self, attempt: Attempt) -> None:
         self._held[attempt.job.id, attempt.job.fence] = attempt

@@ -4,8 +4,10 @@ from typing import Any
 
 import msgspec
 
+from observatory.core.command import Refuse
+from observatory.core.errors import InvalidJob
 from observatory.core.handler import Handler
-from observatory.core.job import JsonObject
+from observatory.core.job import Job, JsonObject
 from observatory.processor import ending
 from observatory.processor.context import AttemptFacts, JobContext, StopFlag, StopReason
 
@@ -39,6 +41,19 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     def abandoned(self, reason: StopReason, how: str) -> ending.Ended:
         return ending.abandoned(reason, how, timeout_s=self.attempt.timeout_s)
+
+
+def refusal_of(handler: Handler, job: Job) -> Refuse | None:
+    """What refuses *job* before it begins; None when its payload fits, or when the check itself fails."""
+    try:
+        arguments_of(handler, job.payload)
+    except InvalidJob as fault:
+        error = ending.refused(fault).error
+        assert error is not None, "a refusal says why"
+        return Refuse(fence=job.fence, error=error)
+    except Exception:  # noqa: BLE001 — a check may call code of the handler's author; its attempt will tell
+        return None
+    return None
 
 
 def arguments_of(handler: Handler, payload: JsonObject) -> JsonObject:

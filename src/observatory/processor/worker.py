@@ -9,15 +9,17 @@ import msgspec
 import structlog
 
 from observatory.core import limits
-from observatory.core.command import Fail, Release, Settle
-from observatory.core.errors import LeaseLost, StoreUnavailable, Unavailable
+from observatory.core.command import Fail, Release, Settle, Start
+from observatory.core.errors import IllegalTransition, LeaseLost, StoreUnavailable, Unavailable
 from observatory.core.handler import Handler, type_info_of
-from observatory.core.job import Job, JobError, Outcome
+from observatory.core.job import Job, JobError, JobStatus, Outcome
+from observatory.core.lifecycle import transition
 from observatory.core.retry import RetryPolicy
 from observatory.core.sources import Clock, Randomness
 from observatory.event_bus.port import EventBus, Hints
-from observatory.job_store.port import JobStore, Order, WorkerInfo
+from observatory.job_store.port import Applied, JobStore, Order, WorkerInfo
 from observatory.processor.attempts import Attempt, Attempts
+from observatory.processor.call import refusal_of
 from observatory.processor.context import StopReason
 from observatory.processor.ending import Ended, error_of, settle_command
 from observatory.processor.stopping import Stop
@@ -50,6 +52,7 @@ class Worker:
     Args:
         handlers: By type. Jobs of other types are never claimed.
         info: Who it is; its counts are filled in at every heartbeat.
+        prefetch: Jobs that it may hold beyond its slots, VALIDATED.
         lease_s: How long a claim holds without a heartbeat.
     """
 
@@ -63,6 +66,7 @@ class Worker:
         info: WorkerInfo,
         clock: Clock,
         randomness: Randomness,
+        prefetch: int = 0,
         lease_s: float = limits.LEASE_S,
     ) -> None:
         self.store = store
@@ -71,6 +75,7 @@ class Worker:
         self.handlers = handlers
         self.clock = clock
         self.randomness = randomness
+        self.prefetch = prefetch
         self.lease_s = lease_s
         self.attempts = Attempts()
         self.is_draining = False
@@ -97,6 +102,7 @@ class Worker:
         return msgspec.structs.replace(
             self._info,
             running=len(running),
+            buffered=len(self.attempts.buffered),
             abandoned=self.runner.abandoned_count,
             is_draining=self.is_draining,
             types=tuple(sorted(self.handlers)),
@@ -118,18 +124,25 @@ class Worker:
         """
         self.is_draining = True
         self.attempts.stop_all(StopReason.DRAIN)
+        for attempt in self.attempts.buffered:
+            self.settles.offer(attempt.job, Release(fence=attempt.job.fence))
         await self.claims.settled(timeout_s=limits.STOP_GRACE_S)
         await self.attempts.wait_all(timeout_s=limits.DRAIN_S + limits.STOP_GRACE_S + limits.CHILD_END_S)
         with contextlib.suppress(Unavailable):
             while await self.settles.run_once():
                 pass
 
-    def begin(self, job: Job, *, lease_ends_s: float) -> None:
-        """Start the attempt of a claimed job."""
+    def hold(self, job: Job, *, lease_ends_s: float) -> Attempt:
+        """Keep the lease of a claimed job alive from now on."""
         attempt = Attempt(job, self.handlers[job.type], lease_ends_s=lease_ends_s)
         self.attempts.add(attempt)
+        return attempt
+
+    def begin(self, attempt: Attempt) -> None:
+        """Run an attempt that the store says has begun."""
+        attempt.is_running = True
         self._beginning += 1
-        self.attempts.keep(asyncio.create_task(self._run(attempt), name=f"attempt {job.id}"))
+        self.attempts.keep(asyncio.create_task(self._run(attempt), name=f"attempt {attempt.job.id}"))
 
     async def _run(self, attempt: Attempt) -> None:
         job = attempt.job
@@ -176,7 +189,7 @@ class Claims:
 
     async def run_once(self) -> int:
         """
-        Claim for every free slot and begin the attempts; returns how many.
+        Fill the free slots, first with what waits here and then with what can be claimed; returns how many jobs moved.
 
         What can no longer be begun is given back, at no cost: when half of the lease went by until the
         answer came, so that no time for a failed heartbeat is left, and when a drain began meanwhile.
@@ -185,27 +198,75 @@ class Claims:
         if self._hints is None:
             self._hints = await worker.bus.listen()
         self._has_slot.clear()
-        count_max = min(worker.free_slots, limits.CLAIM_BATCH_MAX)
-        if worker.is_draining or count_max <= 0:
+        if worker.is_draining:
             return 0
         self._is_idle.clear()
         try:
-            return await self._claim(count_max)
+            started = await self._start_buffered()
+            return started + await self._claim()
         finally:
             self._is_idle.set()
 
-    async def _claim(self, count_max: int) -> int:
+    async def _claim(self) -> int:
         worker = self._worker
+        count_max = max(0, min(worker.free_slots, limits.CLAIM_BATCH_MAX - worker.prefetch))
+        buffer_max = max(0, worker.prefetch - len(worker.attempts.buffered))
+        if worker.is_draining or not count_max + buffer_max:
+            return 0
         asked_s = worker.clock.monotonic()
         jobs = await worker.store.claim(
-            types=sorted(worker.handlers), worker=worker.info.instance_id, count_max=count_max, lease_s=worker.lease_s
+            types=sorted(worker.handlers),
+            worker=worker.info.instance_id,
+            count_max=count_max,
+            buffer_max=buffer_max,
+            lease_s=worker.lease_s,
         )
         for job in jobs:
             if worker.is_draining or self._is_too_late(asked_s):
                 worker.settles.offer(job, Release(fence=job.fence))
+                continue
+            attempt = worker.hold(job, lease_ends_s=asked_s + worker.lease_s)
+            if job.status is JobStatus.EXECUTING:
+                worker.begin(attempt)
             else:
-                worker.begin(job, lease_ends_s=asked_s + worker.lease_s)
+                self._refuse_or_buffer(attempt)
         return len(jobs)
+
+    def _refuse_or_buffer(self, attempt: Attempt) -> None:
+        """What waits here is checked now: a payload that cannot be run would only hold up others later."""
+        attempt.is_running = False
+        refusal = refusal_of(attempt.handler, attempt.job)
+        if refusal is None:
+            attempt.is_buffered = True
+        else:
+            self._worker.settles.offer(attempt.job, refusal)
+
+    async def _start_buffered(self) -> int:
+        """Begin as many of the jobs that wait here as there are free slots, in the order of their claims."""
+        worker = self._worker
+        now_s = worker.clock.monotonic()
+        can_begin = [one for one in worker.attempts.buffered if one.lease_ends_s - now_s > limits.STOP_EARLY_S]
+        chosen = can_begin[: max(0, worker.free_slots)]
+        if not chosen:
+            return 0
+        answers = await worker.store.apply([Order(one.job.id, Start(fence=one.job.fence)) for one in chosen])
+        for attempt, answer in zip(chosen, answers, strict=True):
+            attempt.is_buffered = False
+            if isinstance(answer, Applied | IllegalTransition):
+                # Refused by its status alone, it was started by an earlier call whose answer did not come.
+                attempt.job = transition(attempt.job, Start(fence=attempt.job.fence), worker.clock.now()).job
+                self._begin_if_in_time(attempt)
+            else:
+                worker.attempts.remove(attempt.job.id, attempt.job.fence)
+        return len(chosen)
+
+    def _begin_if_in_time(self, attempt: Attempt) -> None:
+        worker = self._worker
+        left_s = attempt.lease_ends_s - worker.clock.monotonic()
+        if worker.is_draining or left_s <= limits.STOP_EARLY_S:
+            worker.settles.offer(attempt.job, Release(fence=attempt.job.fence))
+        else:
+            worker.begin(attempt)
 
     def _is_too_late(self, asked_s: float) -> bool:
         return self._worker.clock.monotonic() - asked_s > self._worker.lease_s / 2
@@ -312,6 +373,8 @@ class Heartbeats:
                 continue
             if not state.is_held:
                 attempt.stop.ask(StopReason.LEASE_LOST)
+                if attempt.is_buffered:
+                    worker.attempts.remove(attempt.job.id, attempt.job.fence)
                 continue
             attempt.lease_ends_s = asked_s + worker.lease_s
             if state.is_cancel_requested:

@@ -39,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     web_port: int = 8081
     slots: int = limits.SLOTS_DEFAULT
     """Attempts that run at the same time."""
+    prefetch: int = 0
+    """Jobs that a processor claims beyond its free slots. They wait at it, where no other processor can take them."""
     app: str | None = None
     """`module:attribute` of the application whose handlers run; None means the built-in ones alone."""
     log: str = "info"
@@ -87,6 +89,7 @@ SETTINGS: tuple[_Setting, ...] = (
     _Setting("read_model_port", values.port),
     _Setting("web_port", values.port),
     _Setting("slots", values.slots),
+    _Setting("prefetch", values.prefetch),
     _Setting("app", values.app),
     _Setting("log", values.log_level),
     _Setting("allowed_hosts", values.host_list),

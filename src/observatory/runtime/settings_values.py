@@ -45,6 +45,10 @@ def slots(raw: Any) -> int:
     return _integer(raw, 1, limits.SLOTS_MAX, f"a number from 1 to {limits.SLOTS_MAX}")
 
 
+def prefetch(raw: Any) -> int:
+    return _integer(raw, 0, limits.PREFETCH_MAX, f"a number from 0 to {limits.PREFETCH_MAX}")
+
+
 def _integer(raw: Any, least: int, most: int, wanted: str) -> int:
     if isinstance(raw, str) and re.fullmatch(r"[0-9]{1,9}", raw.strip()):
         raw = int(raw)

@@ -214,6 +214,7 @@ class Wiring:
             runner=runner,
             handlers=handlers_of(self._settings.app),
             info=info,
+            prefetch=self._settings.prefetch,
             clock=self._sources.clock,
             randomness=self._sources.randomness,
         )

@@ -29,6 +29,7 @@ LADDER = [
     ("read_model_port", 1, "2", "3", 8080),
     ("web_port", 1, "2", "3", 8081),
     ("slots", 1, "2", "3", limits.SLOTS_DEFAULT),
+    ("prefetch", 1, "2", "3", 0),
     ("app", "flag:app", "environ:app", "'file:app'", None),
     ("log", "debug", "warning", "'error'", "info"),
     ("allowed_hosts", "flag.example", "environ.example", "['file.example']", ()),
@@ -94,6 +95,7 @@ def test_settings_of_other_programs_are_left_alone(tmp_path: Path) -> None:
 BAD = [
     ("gateway_port", ["-1", "65536", "3000.0", "http", "1e3", "0x10", "١", "9" * 20], "a port from 1 to 65535, or 0"),
     ("slots", ["0", "257", "many", "1.5"], "a number from 1 to 256"),
+    ("prefetch", ["-1", "257", "many"], "a number from 0 to 256"),
     ("host", ["http://127.0.0.1", "127.0.0.1:80", "a b", "-a", "1.2.3", "a\nb", "*"], "an IP address or a host name"),
     ("app", ["jobs", "jobs/py:app", ":app", "jobs:", "a b:c", "jobs:app()"], "module:attribute"),
     ("log", ["loud", "0", "trace"], "one of debug, info, warning, error"),

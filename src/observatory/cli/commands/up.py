@@ -30,6 +30,7 @@ def up(
     read_model_port: int | None = None,
     web_port: int | None = None,
     slots: int | None = None,
+    prefetch: int | None = None,
     app: str | None = None,
     log: str | None = None,
     open: Annotated[Literal["yes", "no"], Parameter(name="--open")] = "no",
@@ -59,6 +60,8 @@ def up(
         Port of the dashboard; 0 takes a free one. Default: 8081.
     slots
         How many attempts run at the same time. Default: 4.
+    prefetch
+        How many jobs are claimed beyond the free slots and wait at this processor. Default: 0.
     app
         Application whose handlers run, as module:attribute.
     log
@@ -73,6 +76,7 @@ def up(
         "read_model_port": read_model_port,
         "web_port": web_port,
         "slots": slots,
+        "prefetch": prefetch,
         "app": app,
         "log": log,
     }
