@@ -25,7 +25,6 @@ READS_FROM_THE_NEWEST = {
     "a page without a filter": "stops at its LIMIT after the newest jobs",
     "a page of completed jobs": "most jobs are COMPLETED, so the LIMIT is soon reached",
     "a page by queue": "goes back from the newest until the LIMIT is reached; the whole table for a rare queue",
-    "a page by correlation id": "as by queue: an index would cost every insert",
     "the newest events": "stops at its LIMIT after the newest events",
     "the newest events of a type": "goes back from the newest until the LIMIT is reached",
 }
