@@ -31,8 +31,8 @@ format: setup ## Format the code and apply the safe fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: ## Measure, and compare with the recorded baselines (no scenario exists yet)
-	@echo "No scenario exists yet; docs/decisions/0002-what-remains-of-the-embedded-path.md has the plan." >&2; exit 1
+bench: setup ## Measure, beside a peer in the same run (ARGS="http" runs one scenario; about three minutes)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 services: ## Say which packages the tests of the external engines need
 	@echo "None yet: every driver that exists runs inside the process, so all tests run without installing a service."

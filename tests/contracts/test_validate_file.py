@@ -41,6 +41,13 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_name(tmp_path):
     assert refusal.value.code == "unreadable_file"
 
 
+def test_an_unknown_schema_is_said_before_the_file_is_looked_at(tmp_path):
+    with pytest.raises(Refused) as refusal:
+        validate_file(tmp_path / "none.json", "nope")
+
+    assert refusal.value.code == "unknown_schema"
+
+
 def test_a_file_may_be_as_large_as_the_limit_and_no_larger(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "CHECKED_FILE_BYTES_MAX", 20)
     path = tmp_path / "job.json"

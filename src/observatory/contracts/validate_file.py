@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from observatory.contracts.catalog import schema_id
 from observatory.contracts.validation import ENVELOPE, envelope_version, validate
 from observatory.contracts.violation import Violation
 from observatory.core import limits, strict_json
@@ -20,6 +21,7 @@ def validate_file(path: Path, name: str, version: str | None = None) -> list[Vio
         Refused: No such schema (`unknown_schema`), or the file cannot be read (`unreadable_file`).
         BadJson: The file is not strict JSON.
     """
+    schema_id(name, version)  # an unknown schema is said before the file is looked at
     document = read_document(path)
     if version is None and name == ENVELOPE:
         version = envelope_version(document)

@@ -49,6 +49,8 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
     )
     logging.basicConfig(level=max(least, logging.WARNING), handlers=[handler], force=True)
     logging.getLogger(JOB_LOGGER).setLevel(least)
+    # The server's warnings are about what somebody sent: he has his answer, and could fill the log.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
 
 class _Lasting:

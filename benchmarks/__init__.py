@@ -1,0 +1,1 @@
+"""Measurements: figures beside the figures of a peer in the same run."""

@@ -1,0 +1,37 @@
+"""`make bench`: run the scenarios (or those named as arguments) one after the other."""
+
+import argparse
+import platform
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SCENARIOS = {
+    "embedded": "How fast are jobs accepted and finished in one process, against bare SQLite on the same disk?",
+    "http": "How many submits does one gateway process answer in a second?",
+    "child_processes": "What does an attempt in a child process cost, and how soon is its end known?",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"of {', '.join(SCENARIOS)}; default: all")
+    chosen = parser.parse_args().scenarios or list(SCENARIOS)
+    unknown = sorted(set(chosen) - set(SCENARIOS))
+    if unknown:
+        parser.error(f"there is no scenario {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
+    print(
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.system()} {platform.machine()}"
+    )
+    print(time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()))
+    codes: list[int] = []
+    for name in chosen:
+        print(f"\n--- {name}: {SCENARIOS[name]}", flush=True)
+        codes.append(subprocess.call([sys.executable, "-m", f"benchmarks.{name}"], cwd=Path(__file__).parents[1]))
+    return max(codes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

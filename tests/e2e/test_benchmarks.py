@@ -1,0 +1,50 @@
+"""The scenarios work, in a size that measures nothing."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as bench
+from benchmarks import embedded, http
+from tests.e2e.process import ROOT, Up
+
+
+async def test_the_embedded_scenario_gives_every_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in (("SINGLES", 8), ("BATCH", 5), ("BATCHES", 2), ("DRAINED", 20), ("LATENCIES", 3)):
+        monkeypatch.setattr(embedded, name, size)
+
+    figures = await embedded.one_round()
+
+    assert all(value > 0 for value in figures.values())
+    assert {name for ratio in embedded.RATIOS for name in ratio} <= figures.keys()
+
+
+def test_the_http_scenario_gives_every_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in (("ROUNDS", 1), ("CALLERS", 2), ("REQUESTS", 4), ("BATCH", 3), ("BATCHES", 2)):
+        monkeypatch.setattr(http, name, size)
+    up = Up(tmp_path / "data").until_ready()
+
+    figures = asyncio.run(http.measured(up))
+
+    assert [len(values) for values in figures.values()] == [1, 1, 1]
+    assert len(up.get("/jobs?limit=500")["items"]) == 1 + 4 + 6
+    up.kill()
+
+
+@pytest.mark.parametrize("name", bench.SCENARIOS)
+def test_every_scenario_exists_and_asks_its_question_first(name: str) -> None:
+    text = (ROOT / "benchmarks" / f"{name}.py").read_text(encoding="utf-8")
+
+    assert bench.SCENARIOS[name] in text[:200]
+
+
+def test_an_unknown_scenario_is_refused_by_name() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "nope"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert done.returncode == 2
+    assert "there is no scenario nope" in done.stderr
