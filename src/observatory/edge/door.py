@@ -1,8 +1,9 @@
 """The door: what happens to every request of every service, whichever route it is for.
 
 In: correlation id, bounds of the head, Host and Origin. Out: security headers, the headers of
-cross-origin reads, the correlation id, one measurement. It stands before the framework, whose own
-parts for hosts and origins answer in another form than problems and let an unlisted Origin pass.
+cross-origin reads, the correlation id, one measurement. HEAD is answered as GET without the body.
+It stands before the framework, whose own parts for hosts and origins answer in another form than
+problems and let an unlisted Origin pass.
 """
 
 import re
@@ -75,6 +76,10 @@ class Door:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         began_s = self._clock.monotonic()
+        method: str = scope["method"]
+        is_head = method == "HEAD"
+        if is_head:
+            scope = {**scope, "method": "GET"}  # a copy: the server goes on by the method of its own
         head = head_of(scope)
         status = 0
 
@@ -83,6 +88,8 @@ class Door:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = _completed(message.get("headers", ()), head, self._cross_origin(scope, head))
+            elif is_head:
+                message["body"] = b""
             await send(message)
 
         try:
@@ -101,7 +108,7 @@ class Door:
         finally:
             self._metrics.observe(
                 route=scope.get("path_template"),
-                method=scope["method"],
+                method=method,
                 status=status,
                 duration_s=self._clock.monotonic() - began_s,
             )

@@ -27,3 +27,9 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where this machine's browser finds the gateway."""
     read_model_port: int = 8080
     web_port: int = 8081
+
+    def __repr__(self) -> str:
+        """As `msgspec` writes it, with the token masked: a traceback or a log line may show it."""
+        shown = "None" if self.token is None else "'***'"
+        values = {name: repr(getattr(self, name)) for name in self.__struct_fields__} | {"token": shown}
+        return f"EdgeSettings({', '.join(f'{name}={value}' for name, value in values.items())})"

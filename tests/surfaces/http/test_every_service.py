@@ -1,22 +1,27 @@
 """What holds for every route of every service: access, Host, Origin, headers, probes, documents."""
 
 import asyncio
+import io
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
 from observatory.edge.access import Access, RouteRule
 from observatory.edge.http import RULE, ServiceApp
-from tests.surfaces.http.services import AUTHORIZATION, DASHBOARD, VERSION, World, client, problem
+from observatory.runtime.logging import configure_logging
+from tests.surfaces.http.services import AUTHORIZATION, DASHBOARD, TOKEN, VERSION, World, client, problem
 
 GOLDEN = Path(__file__).parents[3] / "contracts" / "openapi"
 SERVICES = ["gateway", "read-model", "web"]
 SOME_ID = "00000000-0000-7000-8000-000000000000"
 EVERYWHERE = ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/docs.js", "/docs/docs.css"]
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]
 WITHOUT_DETAIL = {"host": "localhost", "content-type": "application/json"}
 
 
@@ -29,6 +34,19 @@ def routes_of(app: ServiceApp) -> Iterator[tuple[str, str, RouteRule | None]]:
             for method in methods:
                 if str(method) != "OPTIONS":
                     yield str(method), route.path_format.replace("{job_id}", SOME_ID), rule
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What the process writes into its log meanwhile."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    configure_logging("debug", stream=stream)
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(params=SERVICES)
@@ -113,6 +131,62 @@ class TestRoutes:
                 assert len(headers["x-correlation-id"]) == 36
                 is_live = rule is None or rule.access is not Access.OPEN
                 assert not is_live or headers["cache-control"] == "no-store"
+
+
+class TestMethods:
+    async def test_no_method_on_any_route_is_a_fault_of_ours_or_writes_the_token_into_the_log(
+        self, name: str, world: World, log: io.StringIO
+    ) -> None:
+        app = world.service(name, reads_need_token=True)
+        paths = sorted({path for _, path, _ in routes_of(app)} | {"/nothing-here"})
+        async with client(app) as http:
+            for path in paths:
+                for method in METHODS:
+                    answer = await http.request(method, path)
+                    assert answer.status_code < 500, f"{method} {path}: {answer.text}"
+                    assert answer.status_code != 405 or answer.headers["allow"], f"{method} {path}"
+
+        assert TOKEN not in log.getvalue()
+
+    async def test_a_guard_that_raises_is_logged_without_the_token(
+        self, name: str, world: World, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(settings: Any, *_: Any) -> None:
+            raise AssertionError(f"no access by {settings!r}")
+
+        monkeypatch.setattr("observatory.edge.http.check_access", broken)
+        async with client(world.service(name)) as http:
+            answer = await http.get("/healthz")
+
+        assert problem(answer)["code"] == "internal_error"
+        assert "no access by EdgeSettings(service=" in log.getvalue()
+        assert TOKEN not in log.getvalue()
+
+    @pytest.mark.parametrize(
+        ("path", "allowed"),
+        [("/jobs", "POST"), ("/jobs/batch", "POST"), (f"/jobs/{SOME_ID}", "GET, HEAD"), ("/healthz", "GET, HEAD")],
+    )
+    @pytest.mark.parametrize("method", ["OPTIONS", "DELETE"])
+    async def test_options_that_is_no_preflight_is_405_like_any_other_method(
+        self, method: str, path: str, allowed: str, world: World
+    ) -> None:
+        async with client(world.gateway()) as http:
+            answer = await http.request(method, path)
+
+        assert (problem(answer)["status"], answer.headers["allow"]) == (405, allowed)
+
+    async def test_head_is_answered_like_get_without_the_body(self, name: str, world: World) -> None:
+        app = world.service(name)
+        async with client(app) as http:
+            for path in sorted({path for method, path, _ in routes_of(app) if method == "GET"} | {"/nothing-here"}):
+                asked, got = await http.head(path), await http.get(path)
+
+                assert (asked.status_code, asked.content) == (got.status_code, b""), path
+                assert asked.headers["content-type"] == got.headers["content-type"]
+                assert "content-length" in asked.headers
+            text = (await http.get("/metrics")).text
+
+        assert 'method="HEAD",route="/healthz"' in text
 
 
 class TestHosts:
