@@ -55,6 +55,8 @@ class SqliteFile:
         self._writer_executor = writer
         self._readers_executor = readers
         self._connection = self.open_connection()
+        self._has_begun = False
+        """Of the last transaction: False when not even its BEGIN succeeded."""
         self._reader_local = threading.local()
         self._reader_connections: list[sqlite3.Connection] = []
         self._waiting: list[tuple[Unit[Any], asyncio.Future[Any]]] = []
@@ -139,7 +141,8 @@ class SqliteFile:
         """
         Commit *units* together; if one of them fails, roll back and commit each by itself.
 
-        They are not run again when the commit of the group may have taken effect.
+        They are not run again when the commit of the group may have taken effect, nor when the group
+        could not begin: each would wait as long again for the same lock.
         """
         if len(units) > 1:
             try:
@@ -147,8 +150,9 @@ class SqliteFile:
                     values = [unit(self._connection) for unit in units]
             except CommitUnknown as error:
                 return [(None, error)] * len(units)
-            except Exception:  # noqa: BLE001, S110 — the unit that failed fails again below, without the others
-                pass
+            except Exception as error:  # noqa: BLE001 — the unit that failed fails again below, without the others
+                if not self._has_begun:
+                    return [(None, error)] * len(units)
             else:
                 return [(value, None) for value in values]
         return [self._run_single(unit) for unit in units]
@@ -163,8 +167,10 @@ class SqliteFile:
 
     @contextlib.contextmanager
     def _transaction(self) -> Generator[None]:
+        self._has_begun = False
         self._roll_back()  # of a transaction whose own rollback failed
         self._connection.execute("BEGIN IMMEDIATE")
+        self._has_begun = True
         try:
             yield
         except BaseException:

@@ -154,6 +154,33 @@ async def test_a_commit_that_was_refused_is_rolled_back_and_tried_one_by_one(fil
     assert await file.read(select) == [1, 2]
 
 
+async def test_a_group_that_cannot_begin_is_not_tried_one_by_one(file, monkeypatch):
+    said = sqlite3.OperationalError("database is locked")
+
+    class Locked:
+        """A connection to a file that somebody else holds."""
+
+        in_transaction = False
+        begun = 0
+
+        def execute(self, sql, *values):
+            assert sql == "BEGIN IMMEDIATE"
+            self.begun += 1
+            raise said
+
+    locked = Locked()
+    real = file._connection
+    monkeypatch.setattr(file, "_connection", locked)
+
+    values = await write_all(file, [insert(number) for number in range(limits.WRITE_GROUP_MAX)])
+
+    assert all(value is said for value in values)
+    assert locked.begun == 1
+    monkeypatch.setattr(file, "_connection", real)
+    assert await file.write(insert(1)) == 1
+    assert await file.read(select) == [1]
+
+
 async def test_a_transaction_whose_rollback_failed_does_not_block_the_writer(file, monkeypatch):
     class NoRollback:
         def __init__(self, connection):
