@@ -22,7 +22,7 @@ from observatory.core.sources import Clock, Ids, Randomness
 from observatory.edge.health import Check
 from observatory.edge.settings import EdgeSettings
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import load_migrations, refuse_newer
+from observatory.engine.sqlite_migrations import load_migrations, refuse_unusable
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.gateway.gateway import Gateway
@@ -90,11 +90,11 @@ def open_file(path: Path) -> tuple[SqliteFile, Path | None]:
 
     Raises:
         DataTooNew: Written by a later release.
-        DataFolderUnusable: Read-only, full or damaged.
+        DataFolderUnusable: Read-only, full, damaged, or another program's file, which stays as it is.
     """
     migrations = load_migrations(MIGRATIONS)
     with usable(path):
-        refuse_newer(path, migrations)
+        refuse_unusable(path, migrations)
         writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
         file = SqliteFile(path, writer=writer, readers=readers)
