@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from observatory.core.errors import BadEnvelope
 from observatory.core.event import CONTRACT_VERSION, Event, Producer
 from observatory.engine.instants import from_us, to_us
 
@@ -70,6 +71,17 @@ def event_of_row(row: tuple[Any, ...]) -> Event:
 
 
 def read_events(connection: sqlite3.Connection, where_and_order: str, values: tuple[Any, ...]) -> list[Event]:
-    """The events of `SELECT … FROM events` with what follows it."""
-    rows = connection.execute(f"SELECT {EVENT_COLUMNS} FROM events {where_and_order}", values).fetchall()  # noqa: S608 — our text
-    return [event_of_row(row) for row in rows]
+    """
+    The events of `SELECT … FROM events` with what follows it.
+
+    Raises:
+        BadEnvelope: A row is damaged.
+    """
+    rows = connection.execute(f"SELECT {EVENT_COLUMNS} FROM events {where_and_order}", values)  # noqa: S608 — our text
+    events: list[Event] = []
+    for row in rows:
+        try:
+            events.append(event_of_row(row))
+        except (msgspec.MsgspecError, ValueError, TypeError, OverflowError) as error:
+            raise BadEnvelope(f"the event at position {row[0]} cannot be read ({error})", position=row[0]) from error
+    return events

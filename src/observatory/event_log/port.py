@@ -20,6 +20,8 @@ class EventLog(Protocol):
     Events by position and by job.
 
     Errors of every method: `LogUnavailable`. Every method may be repeated.
+    Errors of those that give events: `BadEnvelope` with its position when a stored event is damaged;
+    events before it are not given either.
     """
 
     is_shared_with_truth: bool
