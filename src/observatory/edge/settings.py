@@ -17,7 +17,7 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     commit: str = ""
     """Source revision of the build; empty when it is not known."""
     allowed_hosts: tuple[str, ...] = ()
-    """Host names, without port, that are accepted beside the loopback ones."""
+    """Hosts that are accepted beside the loopback ones, each as `hosts.allowed_host` takes it."""
     allowed_origins: tuple[str, ...] = ()
     """Origins of other pages that may call, each as `scheme://host[:port]`. The service's own is always allowed."""
     token: str | None = None

@@ -195,6 +195,21 @@ class TestHosts:
         async with client(world.gateway(allowed_hosts=("jobs.example",))) as http:
             assert (await http.get("/healthz", headers={"Host": host})).status_code == 200
 
+    @pytest.mark.parametrize(
+        ("host", "status"),
+        [
+            ("jobs.example.org", 200),
+            ("example.org", 421),
+            ("10.0.0.5:3000", 200),
+            ("10.0.0.5:3001", 421),
+            ("[fd00::1]:3000", 200),
+            ("[fd00::2]:3000", 421),
+        ],
+    )
+    async def test_wildcards_ports_and_addresses_are_compared(self, host: str, status: int, world: World) -> None:
+        async with client(world.gateway(allowed_hosts=("*.example.org", "10.0.0.5:3000", "fd00::1"))) as http:
+            assert (await http.get("/healthz", headers={"Host": host})).status_code == status
+
     @pytest.mark.parametrize("host", ["", "a b", "localhost:", "local\\host", "localhost:3000:1", "user@localhost"])
     async def test_a_malformed_host_is_refused(self, host: str, world: World) -> None:
         async with client(world.gateway()) as http:
@@ -230,6 +245,12 @@ class TestOrigins:
         assert answer.status_code == 200
         assert answer.headers["access-control-allow-origin"] == origin
         assert answer.headers["vary"] == "Origin"
+
+    async def test_an_origin_with_an_ipv6_address_is_compared_as_browsers_write_it(self, world: World) -> None:
+        async with client(world.read_model(allowed_origins=("http://[FD00:0::1]:8081",))) as http:
+            answer = await http.get("/jobs", headers={"Origin": "http://[fd00::1]:8081"})
+
+        assert answer.headers["access-control-allow-origin"] == "http://[fd00::1]:8081"
 
     async def test_a_page_of_the_service_itself_may_call_it(self, world: World) -> None:
         async with client(world.gateway(), base_url="http://127.0.0.1:3000") as http:
