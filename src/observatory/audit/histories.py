@@ -36,7 +36,7 @@ async def events_of(log: EventLog, job_id: str) -> AsyncGenerator[Event]:
         events = await log.of_job(job_id, after_sequence=sequence, count_max=limits.READ_EVENTS_MAX)
         for event in events:
             yield event
-        if len(events) < limits.READ_EVENTS_MAX:
+        if not events.has_more:
             return
         sequence = events[-1].sequence
 

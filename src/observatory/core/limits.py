@@ -93,6 +93,12 @@ RELAY_BATCH_MAX = 1_000
 READ_EVENTS_MAX = 1_000
 """Events in one read of the log."""
 
+READ_BYTES_MAX = 4 * 1024 * 1024
+"""
+JSON of the jobs or events that one read gives: a page, a read of the log, a batch of the relay. It ends before the
+item that would exceed this, so that large jobs make short pages; counts alone would allow 170 MiB at once.
+"""
+
 PAGE_ITEMS_DEFAULT = 50
 PAGE_ITEMS_MAX = 500
 CURSOR_CHARS_MAX = 512
@@ -125,8 +131,11 @@ LOOP_BACKOFF_S_MAX = 30.0
 
 # --- the bus ----------------------------------------------------------------------------------
 
-SUBSCRIPTION_BATCHES_MAX = 256
-"""Batches that wait for one slow consumer; older ones are dropped, and the consumer reads the gap from the log."""
+SUBSCRIPTION_BATCHES_MAX = 16
+"""
+Batches that wait for one slow consumer; older ones are dropped, and the consumer reads the gap from the log. Each
+holds at most `RELAY_BATCH_MAX` events and `READ_BYTES_MAX` of JSON, so that 64 MiB wait at the most.
+"""
 
 # --- the file ---------------------------------------------------------------------------------
 
@@ -276,5 +285,7 @@ assert HEARTBEAT_S * 3 <= LEASE_S
 assert DRAIN_S + STOP_GRACE_S + CHILD_END_S < STOP_S_MAX
 assert STOP_EARLY_S < LEASE_S - HEARTBEAT_S
 assert PAYLOAD_BYTES_MAX < BODY_BYTES_MAX
+assert PAYLOAD_BYTES_MAX + METADATA_BYTES_MAX + RESULT_BYTES_MAX + ERROR_TRACEBACK_BYTES_MAX < READ_BYTES_MAX
+assert SUBSCRIPTION_BATCHES_MAX * READ_BYTES_MAX <= 64 * 1024 * 1024
 assert PRIORITY_MIN <= PRIORITY_DEFAULT <= PRIORITY_MAX
 assert max(PAYLOAD_BYTES_MAX, RESULT_BYTES_MAX) * 2 < CHILD_MESSAGE_BYTES_MAX

@@ -149,7 +149,7 @@ class ReadModel:
         return self._page(page.jobs, following)
 
     async def recent_jobs(self, *, count_max: int) -> list[Job]:
-        """The jobs accepted last, newest first."""
+        """The jobs accepted last, newest first; fewer than *count_max* when they are large."""
         return (await self._queries.jobs(JobFilter(), before=None, count_max=count_max)).jobs
 
     async def job(self, job_id: str) -> Job:
@@ -183,7 +183,7 @@ class ReadModel:
         of = f"events {msgspec.json.encode(filter).decode()}"
         begin = read_cursor(cursor, of=of) if cursor is not None else after or 0
         found = await self._log.after(begin, count_max=count_max, filter=filter)
-        last = found[-1].position if len(found) == count_max else None
+        last = found[-1].position if found.has_more else None
         return self._page(found, None if last is None else write_cursor(last, of=of))
 
     async def events_of_job(self, job_id: str, *, cursor: str | None, count_max: int) -> Page[Event]:
@@ -199,7 +199,7 @@ class ReadModel:
         found = await self._log.of_job(job_id, after_sequence=after, count_max=count_max)
         if not found:
             await self.job(job_id)
-        following = write_cursor(found[-1].sequence, of=of) if len(found) == count_max else None
+        following = write_cursor(found[-1].sequence, of=of) if found.has_more else None
         return self._page(found, following)
 
     # --- the parts ----------------------------------------------------------------------------
