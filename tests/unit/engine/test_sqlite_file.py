@@ -246,6 +246,35 @@ async def test_a_read_sees_every_commit_that_returned_before_it(file):
         assert number in await file.read(select)
 
 
+def endless(connection):
+    connection.execute(
+        "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    ).fetchone()
+
+
+async def test_a_read_that_never_ends_is_ended_and_the_next_one_answers(file, monkeypatch):
+    monkeypatch.setattr(limits, "STATEMENT_S_MAX", 0.05)
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        await file.read(endless)
+    with pytest.raises(StoreUnavailable), translated(StoreUnavailable):
+        await file.read(endless)
+
+    monkeypatch.undo()
+    assert await file.read(select) == []
+    assert await file.write(insert(1)) == 1
+
+
+async def test_a_read_that_waits_too_long_for_a_reader_is_not_begun(file, monkeypatch):
+    monkeypatch.setattr(limits, "STATEMENT_S_MAX", -1.0)
+    begun = []
+
+    with pytest.raises(sqlite3.OperationalError, match="no reader was free"):
+        await file.read(begun.append)
+
+    assert begun == []
+    assert file.read_now(select) == []
+
+
 async def test_a_read_can_change_nothing(file):
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         await file.read(insert(1))
