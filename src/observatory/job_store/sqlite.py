@@ -57,9 +57,6 @@ from observatory.job_store.sqlite_rows import (
 MIGRATIONS = Path(__file__).parent / "migrations" / "sqlite"
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
 
-WORKERS_KEPT_S = 86_400.0
-"""A processor not heard of for a day is no longer listed."""
-
 Pending = tuple[Transition, int, str | None]
 """What a unit is about to write: the transition, the sequence before it, what caused it."""
 
@@ -176,7 +173,7 @@ class SqliteJobStore:
         ends_us = to_us(at + timedelta(seconds=lease_s))
         document = msgspec.json.encode(msgspec.structs.replace(worker, heartbeat_at=None)).decode()
         connection.execute(SQL["save_worker"], (worker.instance_id, to_us(at), document))
-        connection.execute(SQL["forget_workers"], (to_us(at - timedelta(seconds=WORKERS_KEPT_S)),))
+        connection.execute(SQL["forget_workers"], (to_us(at - timedelta(seconds=limits.WORKERS_KEPT_S)),))
         states: list[LeaseState] = []
         for lease in leases:
             row = connection.execute(SQL["extend_lease"], (ends_us, lease.job_id, lease.fence)).fetchone()

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from observatory.audit.auditor import Say
 from observatory.audit.report import AuditReport
 from observatory.contracts import ui_registry
+from observatory.core import limits
 from observatory.core.errors import BadSettings, ObservatoryError
 from observatory.core.event import Producer
 from observatory.core.handler import Handler
@@ -45,9 +46,6 @@ from observatory.runtime.settings import Settings
 from observatory.runtime.supervisor import Loop, Supervisor
 from observatory.view_store.sqlite import SqliteViewStore
 from observatory.web_server.http import create_web_app
-
-READERS = 2
-"""Threads that read beside the writer: as many as a small machine has cores."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def open_file(path: Path) -> tuple[SqliteFile, Path | None]:
     with usable(path):
         refuse_unusable(path, migrations)
         writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
-        readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
+        readers = ThreadPoolExecutor(limits.READERS, thread_name_prefix="sqlite-reader")
         file = SqliteFile(path, writer=writer, readers=readers)
         try:
             return file, file.migrate(migrations)

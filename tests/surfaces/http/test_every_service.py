@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
+from observatory.core import limits
 from observatory.edge.access import Access, RouteRule
 from observatory.edge.http import RULE, ServiceApp
 from observatory.runtime.logging import configure_logging
@@ -301,12 +303,26 @@ class TestErrors:
             assert "hunter2" not in answer.text
             assert "Traceback" not in answer.text
 
-    async def test_a_head_that_is_too_large_is_refused(self, world: World) -> None:
+    async def test_a_target_may_have_exactly_the_limit_and_not_a_byte_more(self, world: World) -> None:
+        begin = "/jobs?cursor="
+        longest = begin + "a" * (limits.TARGET_BYTES_MAX - len(begin) + len("?"))  # the mark belongs to neither part
         async with client(world.read_model()) as http:
-            long_target = await http.get("/jobs?type=" + "a" * 9000)
-            long_headers = await http.get("/jobs", headers={"X-A": "a" * 17000})
+            at_the_limit, past_it = await http.get(longest), await http.get(longest + "a")
 
-        assert (long_target.status_code, long_headers.status_code) == (414, 431)
+        assert problem(at_the_limit)["code"] == "bad_query"  # it was let in, and is no cursor
+        assert problem(past_it)["code"] == "target_too_long"
+
+    async def test_headers_may_have_exactly_the_limit_and_not_a_byte_more(self, world: World) -> None:
+        def request(padding: int) -> httpx2.Request:
+            return httpx2.Request("GET", "http://localhost/jobs", headers={"X-A": "a" * padding})
+
+        used = sum(len(name) + len(value) for name, value in request(0).headers.raw)
+        async with client(world.read_model()) as http:
+            at_the_limit = await http.send(request(limits.HEADERS_BYTES_MAX - used))
+            past_it = await http.send(request(limits.HEADERS_BYTES_MAX - used + 1))
+
+        assert at_the_limit.status_code == 200
+        assert (past_it.status_code, problem(past_it)["code"]) == (431, "headers_too_large")
 
     async def test_a_websocket_is_turned_away(self, world: World) -> None:
         sent: list[Any] = []
