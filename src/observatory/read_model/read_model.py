@@ -11,7 +11,7 @@ from observatory.contracts.wire import Page, QueueInfo, SeenType, Stats, stats_o
 from observatory.core import limits
 from observatory.core.errors import BadQuery, UnknownJob
 from observatory.core.event import Event
-from observatory.core.folds import StatsView
+from observatory.core.folds import STATS_VIEW, StatsView
 from observatory.core.job import Job
 from observatory.core.sources import Clock
 from observatory.event_log.port import EventFilter, EventLog
@@ -21,7 +21,6 @@ from observatory.view_store.port import ViewStore
 
 T = TypeVar("T")
 
-STATS_VIEW: Final = "stats"
 ALIVE_S: Final = limits.LEASE_S
 """A processor that was not heard of for longer has lost its leases."""
 

@@ -18,6 +18,7 @@ from observatory.contracts import ui_registry
 from observatory.core import limits
 from observatory.core.errors import BadSettings, ObservatoryError
 from observatory.core.event import Producer
+from observatory.core.folds import STATS_VIEW
 from observatory.core.handler import Handler
 from observatory.core.sources import Clock, Ids, Randomness
 from observatory.edge.health import Check
@@ -33,7 +34,7 @@ from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJob
 from observatory.maintenance.due_jobs import DueJobs
 from observatory.maintenance.relay import Relay
 from observatory.maintenance.rescuer import Rescuer
-from observatory.metrics_engine.engine import STATS_VIEW, MetricsEngine
+from observatory.metrics_engine.engine import MetricsEngine
 from observatory.processor.app_spec import BUILTIN_APP, load_handlers
 from observatory.processor.runner import Runner
 from observatory.processor.worker import Worker

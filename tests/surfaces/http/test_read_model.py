@@ -10,9 +10,9 @@ from observatory.contracts import validate
 from observatory.core import limits
 from observatory.core.command import Cancel, Succeed
 from observatory.core.errors import ViewsUnavailable
+from observatory.core.folds import STATS_VIEW
 from observatory.core.handler import Isolation, TypeInfo
 from observatory.job_store.port import Order, WorkerInfo
-from observatory.read_model.read_model import STATS_VIEW
 from tests.surfaces.http.services import World, client, problem, submit
 
 NO_JOB = "00000000-0000-7000-8000-000000000000"
