@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 
+import msgspec
 import pytest
 
 from observatory.core import limits
@@ -148,6 +149,38 @@ class TestBounds:
             with pytest.raises(AssertionError):
                 await read()
 
+    @pytest.mark.parametrize("name", ["after", "before", "of_job", "after, filtered"])
+    async def test_a_read_holds_as_much_json_as_it_may_and_not_a_byte_more(self, history, events, monkeypatch, name):
+        await history.log.append(events)
+        read = READS[name]
+        found = await read(history.log, events, 100)
+        sizes = [len(msgspec.json.encode(event.payload)) for event in found]
+        assert not found.has_more
+
+        for count in range(1, len(found)):
+            monkeypatch.setattr(limits, "READ_BYTES_MAX", sum(sizes[:count]))
+            at_the_bound = await read(history.log, events, 100)
+            monkeypatch.setattr(limits, "READ_BYTES_MAX", sum(sizes[:count]) - 1)
+            past_it = await read(history.log, events, 100)
+
+            assert (at_the_bound, at_the_bound.has_more) == (found[:count], True)
+            assert (past_it, past_it.has_more) == (found[: max(count - 1, 1)], True)
+
+    @pytest.mark.parametrize("name", ["after", "before", "of_job", "after, filtered"])
+    async def test_a_read_knows_whether_there_is_more(self, history, events, name):
+        await history.log.append(events)
+        found = await READS[name](history.log, events, 100)
+
+        for count_max in range(1, len(found) + 2):
+            some = await READS[name](history.log, events, count_max)
+            assert (some, some.has_more) == (found[:count_max], count_max < len(found))
+
+    async def test_reads_that_end_early_go_on_without_a_gap(self, history, events, monkeypatch):
+        await history.log.append(events)
+        monkeypatch.setattr(limits, "READ_BYTES_MAX", 1)
+
+        assert await all_events(history.log) == events
+
     async def test_positions_beyond_the_ends_give_nothing(self, history, events):
         await history.log.append(events)
 
@@ -156,6 +189,15 @@ class TestBounds:
         assert await history.log.before(1, count_max=1) == []
         assert await history.log.before(0, count_max=1) == []
 
+
+READS = {
+    "after": lambda log, events, count_max: log.after(0, count_max=count_max),
+    "before": lambda log, events, count_max: log.before(None, count_max=count_max),
+    "of_job": lambda log, events, count_max: log.of_job(events[0].job_id, count_max=count_max),
+    "after, filtered": lambda log, events, count_max: log.after(
+        0, count_max=count_max, filter=EventFilter(job_id=events[0].job_id)
+    ),
+}
 
 CALLS = {
     "append": lambda log, events: log.append(events),

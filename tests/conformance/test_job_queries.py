@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from observatory.core import limits
-from observatory.core.command import Cancel, Succeed
+from observatory.core.command import Cancel, Report, Succeed
 from observatory.core.errors import StoreUnavailable
-from observatory.core.job import JobStatus
+from observatory.core.job import JobStatus, Progress
 from observatory.job_store.port import JobFilter, JobQueries, Order, QueueDepth, WorkerInfo
-from observatory.testing.factories import new_job, type_info
+from observatory.testing.factories import fail, new_job, type_info
 from observatory.testing.manual_sources import BEGINNING
 
 S = JobStatus
@@ -50,6 +50,28 @@ async def walk(truth, count_max, **filter):
         before = page.next_before
         if before is None:
             return pages
+
+
+def json_bytes(job):
+    """What counts of *job* against the bound of one read."""
+    parts = (job.payload, job.metadata, job.progress, job.result, job.error)
+    return sum(len(msgspec.json.encode(part)) for part in parts if part is not None)
+
+
+async def submit_large_and_small(truth):
+    """Jobs of different sizes and in several states, in the order of their acceptance."""
+    ids = await submit(truth, 2, payload={"text": "ß🦑" * 50}, metadata={"team": "ä"})
+    ids += await submit(truth, 3, payload={"text": "x" * 200})
+    ids += await submit(truth, 2, payload={})
+    done, failed = await truth.store.claim(types=["example"], worker="w", count_max=2, lease_s=10.0)
+    await truth.store.apply(
+        [
+            Order(done.id, Report(fence=done.fence, progress=Progress(fraction=0.5, note="hälf"))),
+            Order(done.id, Succeed(fence=done.fence, result={"text": "ü" * 70}, run_s=0.1)),
+            Order(failed.id, fail(failed)),
+        ]
+    )
+    return ids
 
 
 class TestRoundTrip:
@@ -205,6 +227,38 @@ class TestBounds:
     async def test_a_page_beyond_the_bounds_is_a_programmers_error(self, truth, count_max):
         with pytest.raises(AssertionError):
             await page_ids(truth, count_max)
+
+    async def test_a_page_holds_as_much_json_as_one_read_may_and_not_a_byte_more(self, truth, monkeypatch):
+        await submit_large_and_small(truth)
+        jobs = (await truth.queries.jobs(JobFilter(), before=None, count_max=100)).jobs
+        sizes = [json_bytes(job) for job in jobs]
+
+        for count in range(1, len(jobs)):
+            monkeypatch.setattr(limits, "READ_BYTES_MAX", sum(sizes[:count]))
+            at_the_bound = await truth.queries.jobs(JobFilter(), before=None, count_max=100)
+            monkeypatch.setattr(limits, "READ_BYTES_MAX", sum(sizes[:count]) - 1)
+            past_it = await truth.queries.jobs(JobFilter(), before=None, count_max=100)
+
+            assert at_the_bound.jobs == jobs[:count]
+            assert past_it.jobs == jobs[: max(count - 1, 1)]
+            assert None not in (at_the_bound.next_before, past_it.next_before)
+
+    @pytest.mark.parametrize("bytes_max", [1, 300, 10**9])
+    async def test_pages_that_end_early_go_on_without_a_gap(self, truth, monkeypatch, bytes_max):
+        ids = await submit_large_and_small(truth)
+        monkeypatch.setattr(limits, "READ_BYTES_MAX", bytes_max)
+
+        pages = await walk(truth, 3)
+
+        assert [job_id for page in pages for job_id in page] == ids[::-1]
+        assert all(pages)
+
+    async def test_the_largest_jobs_make_pages_of_the_bound(self, truth):
+        payload = {"text": "x" * (limits.PAYLOAD_BYTES_MAX - len('{"text":""}'))}
+        count = limits.READ_BYTES_MAX // limits.PAYLOAD_BYTES_MAX
+        await submit(truth, count + 1, payload=payload)
+
+        assert [len(page) for page in await walk(truth, limits.PAGE_ITEMS_MAX)] == [count, 1]
 
     async def test_before_the_first_job_there_is_nothing(self, truth):
         await submit(truth, 2)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from observatory.core import limits
@@ -128,6 +129,23 @@ class TestBounds:
         await submit(relay, 1)
 
         assert await positions(relay, count_max) == list(range(1, count_max + 1))
+
+    async def test_a_batch_holds_as_much_json_as_one_read_may_and_not_a_byte_more(self, relay, monkeypatch):
+        await submit(relay, 5)
+        sizes = [len(msgspec.json.encode(event.payload)) for event in await relay.outbox.unpublished(count_max=10)]
+
+        monkeypatch.setattr(limits, "READ_BYTES_MAX", sum(sizes[:3]))
+        at_the_bound = await positions(relay)
+        monkeypatch.setattr(limits, "READ_BYTES_MAX", sum(sizes[:3]) - 1)
+        past_it = await positions(relay)
+
+        assert (at_the_bound, past_it) == ([1, 2, 3], [1, 2])
+
+    async def test_batches_that_end_early_go_on_without_a_gap(self, relay, monkeypatch):
+        await submit(relay, 5)
+        monkeypatch.setattr(limits, "READ_BYTES_MAX", 1)
+
+        assert await drain(relay, 4) == [1, 2, 3, 4, 5]
 
     @pytest.mark.parametrize("count_max", [0, -1, limits.RELAY_BATCH_MAX + 1])
     async def test_a_batch_beyond_the_bounds_is_a_programmers_error(self, relay, count_max):

@@ -20,7 +20,7 @@ from observatory.core.folds import StatsView, comparable, fold_job, fold_stats, 
 from observatory.core.job import FINAL, JobStatus, JsonObject, NewJob, Outcome
 from observatory.core.lifecycle import ALLOWED
 from observatory.engine.instants import from_us, to_us
-from observatory.engine.sqlite_events import read_events
+from observatory.engine.sqlite_events import EVENT_COLUMNS, event_of_row
 from observatory.job_store.sqlite_rows import JOB_COLUMNS, job_of_row
 from observatory.view_store.port import StoredView
 from tests.simulation.loop import Node
@@ -49,6 +49,12 @@ def require(condition: object, invariant: str, what: str) -> None:
 
 _WATCHED = ("status", "fence", "sequence", "attempt", "worker", "lease_expires_at", "run_at")
 _FIXED = ("id", "type", "payload", "idempotency_key", "created_at", "max_attempts", "fingerprint", "queue", "priority")
+
+
+def events_after(connection: sqlite3.Connection, position: int) -> list[Event]:
+    """All of them, without the bounds of a read."""
+    rows = connection.execute(f"SELECT {EVENT_COLUMNS} FROM events WHERE position > ? ORDER BY position", (position,))
+    return [event_of_row(row) for row in rows]
 
 
 def watch_rows(connection: sqlite3.Connection) -> None:
@@ -163,7 +169,7 @@ class History:
         self.commits += 1
         rows = connection.execute("SELECT * FROM row_changes WHERE n > ? ORDER BY n", (self._rows_seen,))
         changes = [RowChange(*row) for row in rows]
-        events = read_events(connection, "WHERE position > ? ORDER BY position", (self.position,))
+        events = events_after(connection, self.position)
         if changes:
             self._rows_seen = changes[-1].n
         for change in changes:
@@ -287,7 +293,7 @@ class History:
         require(ids == set(self.jobs), "S5", f"{len(ids)} rows, {len(self.jobs)} histories")
         for job_id in sorted(ids):
             self._check_fold(connection, job_id)
-        stored = read_events(connection, "ORDER BY position", ())
+        stored = events_after(connection, 0)
         require(stored == self.events, "S5", "an event that was committed is not as it was")
         for job_id, job in self.jobs.items():
             require(job.begun == job.ended + job.is_attempt_open, "S9", f"job {job_id}: attempts without an end")

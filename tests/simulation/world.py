@@ -18,6 +18,7 @@ import msgspec
 
 from observatory.core.errors import CheckpointMoved, Unavailable
 from observatory.core.event import Producer
+from observatory.core.folds import STATS_VIEW
 from observatory.core.job import NewJob
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_migrations import load_migrations, migrate
@@ -28,7 +29,7 @@ from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJob
 from observatory.maintenance.due_jobs import DueJobs
 from observatory.maintenance.relay import Relay
 from observatory.maintenance.rescuer import Rescuer
-from observatory.metrics_engine.engine import STATS_VIEW, MetricsEngine
+from observatory.metrics_engine.engine import MetricsEngine
 from observatory.processor.runner import Runner
 from observatory.processor.worker import Worker
 from observatory.runtime.supervisor import Supervisor

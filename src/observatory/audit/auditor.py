@@ -15,6 +15,7 @@ from observatory.audit.history import UNREADABLE, fingerprint, row_document
 from observatory.audit.judge import Judge
 from observatory.audit.report import AuditReport, Checked, Code, Findings, Ledger
 from observatory.core import limits
+from observatory.core.errors import BadEnvelope
 from observatory.core.event import Event
 from observatory.core.job import Job
 from observatory.core.sources import Clock
@@ -111,7 +112,7 @@ class Auditor:
     async def _page(self, position: int) -> list[Event]:
         try:
             return await self._log.after(position, count_max=limits.READ_EVENTS_MAX)
-        except UNREADABLE:
+        except BadEnvelope:
             return await self._page_of_readable(position)
 
     async def _page_of_readable(self, position: int) -> list[Event]:
@@ -120,11 +121,13 @@ class Auditor:
         while position < self._head and len(readable) < limits.READ_EVENTS_MAX:
             try:
                 found = await self._log.after(position, count_max=1)
-            except UNREADABLE as error:
-                position += 1
-                self._unreadable.add(position)
-                why = f"the event at position {position} cannot be read ({error!r})"
-                self._findings.add(Code.EVENT_UNREADABLE, None, why)
+            except BadEnvelope as error:
+                if error.position is None:
+                    raise
+                position = error.position
+                if position not in self._unreadable:
+                    self._unreadable.add(position)
+                    self._findings.add(Code.EVENT_UNREADABLE, None, str(error))
                 continue
             if not found or found[0].position is None:
                 break
@@ -133,10 +136,14 @@ class Auditor:
         return readable
 
     async def _check_gap(self, before: int, after: int) -> None:
-        missing = [position for position in range(before + 1, after) if position not in self._unreadable]
-        if not missing or await self._page(before) != await self._page(before):
+        """Report what is missing between two positions; the work grows with unreadable events, not with the gap."""
+        first, last = before + 1, after - 1
+        while first in self._unreadable:
+            first += 1
+        while last in self._unreadable:
+            last -= 1
+        if first > last or await self._page(before) != await self._page(before):
             return
-        first, last = missing[0], missing[-1]
         which = f"position {first} is" if first == last else f"positions {first} to {last} are"
         self._findings.add(Code.POSITION_GAP, None, f"{which} missing from the log")
 

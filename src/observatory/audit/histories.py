@@ -1,5 +1,6 @@
 """The histories of all jobs in little memory: open ones as JSON, the others as a fingerprint of 21 bytes."""
 
+import contextlib
 import struct
 from collections.abc import AsyncGenerator, Iterator
 
@@ -7,6 +8,7 @@ import msgspec
 
 from observatory.audit.history import History, fingerprint, normal
 from observatory.core import limits
+from observatory.core.errors import BadEnvelope
 from observatory.core.event import Event
 from observatory.core.job import FINAL, JobStatus
 from observatory.event_log.port import EventLog
@@ -34,7 +36,7 @@ async def events_of(log: EventLog, job_id: str) -> AsyncGenerator[Event]:
         events = await log.of_job(job_id, after_sequence=sequence, count_max=limits.READ_EVENTS_MAX)
         for event in events:
             yield event
-        if len(events) < limits.READ_EVENTS_MAX:
+        if not events.has_more:
             return
         sequence = events[-1].sequence
 
@@ -64,10 +66,12 @@ class Histories:
         history = History(event.job_id)
         if self._packed.pop(event.job_id, None) is None:
             return history
-        async for earlier in events_of(self._log, event.job_id):
-            if earlier.position is None or event.position is None or earlier.position >= event.position:
-                break
-            history.take(earlier)
+        # A history cut short by a damaged event has no place for this one, which makes the job a suspect.
+        with contextlib.suppress(BadEnvelope):
+            async for earlier in events_of(self._log, event.job_id):
+                if earlier.position is None or event.position is None or earlier.position >= event.position:
+                    break
+                history.take(earlier)
         return history
 
     def keep(self, history: History) -> None:

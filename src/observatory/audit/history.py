@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from observatory.audit.report import Code
+from observatory.core.errors import BadEnvelope
 from observatory.core.event import EVENT_ONLY_KEYS, Event, EventType
 from observatory.core.folds import comparable, fold_job, wire_form
 from observatory.core.job import FINAL, Job, JobStatus, JsonObject
@@ -35,7 +36,15 @@ LARGE = ("payload", "metadata", "result", "error")
 ENDS = frozenset({EventType.COMPLETED, EventType.FAILED, EventType.RETRIED, EventType.QUEUED, EventType.CANCELLED})
 """Events that end an attempt: each stands right after `job.executed`, in the same transaction."""
 
-UNREADABLE = (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, OverflowError)
+UNREADABLE = (
+    BadEnvelope,
+    msgspec.MsgspecError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+)
 """What reading a damaged row, event or view raises."""
 
 Fault = tuple[Code, str]

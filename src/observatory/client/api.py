@@ -3,16 +3,15 @@
 import threading
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import httpx2
 
 from observatory.client import calls, transport
 from observatory.client.address import Address
-from observatory.client.calls import Call, Page, Reply, Submission
+from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, Submission
 from observatory.client.errors import NotReachable, ServiceFailed
 from observatory.client.waiting import Waiting, is_final
-from observatory.core import limits
 from observatory.core.job import JsonObject
 from observatory.core.sources import Clock
 
@@ -85,80 +84,49 @@ class Api:
         """
         answers: list[JsonObject] = []
         for portion in calls.portions(requests):
-            call = calls.post("/jobs/batch", portion)
+            call = calls.submit_portion(portion)
             answers += calls.batch_items(call, self._value(call), len(portion))
         return answers
 
     def cancel(self, job_id: str) -> JsonObject:
         """Cancel a job that waits, or ask a running one to stop; the job as it is then."""
-        return self._object(calls.post(calls.of_job(job_id, "/cancel")))
+        return self._object(calls.cancel(job_id))
 
     # --- reads ---
 
     def job(self, job_id: str) -> JsonObject:
         """The job. RequestRefused with `unknown_job` when there is none."""
-        return self._object(calls.get("read_model", calls.of_job(job_id)))
+        return self._object(calls.job(job_id))
 
-    def jobs(
-        self,
-        *,
-        status: str | None = None,
-        type: str | None = None,
-        queue: str | None = None,
-        correlation_id: str | None = None,
-        cursor: str | None = None,
-        count_max: int = limits.PAGE_ITEMS_DEFAULT,
-    ) -> Page:
+    def jobs(self, **asked: Unpack[JobsAsked]) -> Page:
         """Jobs that match, newest first."""
-        call = calls.get(
-            "read_model",
-            "/jobs",
-            status=status,
-            type=type,
-            queue=queue,
-            correlationId=correlation_id,
-            cursor=cursor,
-            limit=count_max,
-        )
-        return calls.page(call, self._value(call))
+        return self._page(calls.jobs(**asked))
 
     def recent(self, *, count_max: int | None = None) -> list[JsonObject]:
-        """The newest jobs."""
-        call = calls.get("read_model", "/jobs/recent", limit=count_max)
+        """The newest jobs; fewer than *count_max* when they are large."""
+        call = calls.recent(count_max)
         return calls.objects(call, self._value(call))
 
-    def events(
-        self,
-        *,
-        job_id: str | None = None,
-        cursor: str | None = None,
-        count_max: int = limits.PAGE_ITEMS_DEFAULT,
-    ) -> Page:
+    def events(self, **asked: Unpack[EventsAsked]) -> Page:
         """Events of all jobs or of one, in order of position."""
-        call = calls.get("read_model", "/events", jobId=job_id, cursor=cursor, limit=count_max)
-        return calls.page(call, self._value(call))
+        return self._page(calls.events(**asked))
 
     def job_events(self, job_id: str, *, cursor: str | None = None) -> Page:
         """The history of one job, from its first event on."""
-        call = calls.get("read_model", calls.of_job(job_id, "/events"), cursor=cursor)
-        return calls.page(call, self._value(call))
-
-    def explain(self, job_id: str) -> JsonObject:
-        """Why the job is where it is."""
-        return self._object(calls.get("read_model", calls.of_job(job_id, "/explain")))
+        return self._page(calls.job_events(job_id, cursor))
 
     def stats(self) -> JsonObject:
         """What the event history adds up to, with its position and age."""
-        return self._object(calls.get("read_model", "/stats"))
+        return self._object(calls.STATS)
 
     def queues(self) -> Page:
-        return self._list("/queues")
+        return self._page(calls.QUEUES)
 
     def workers(self) -> Page:
-        return self._list("/workers")
+        return self._page(calls.WORKERS)
 
     def types(self) -> Page:
-        return self._list("/types")
+        return self._page(calls.TYPES)
 
     def wait(self, job_id: str, timeout_s: float | None) -> JsonObject:
         """
@@ -186,8 +154,7 @@ class Api:
 
     # --- one call ---
 
-    def _list(self, path: str) -> Page:
-        call = calls.get("read_model", path)
+    def _page(self, call: Call) -> Page:
         return calls.page(call, self._value(call))
 
     def _object(self, call: Call) -> JsonObject:
@@ -214,7 +181,6 @@ class Api:
     def _read_model_url(self) -> str:
         """As named, or as the gateway's index says; asked once."""
         if self._read_model is None:
-            call = calls.get("gateway", "/")
-            reply = self._send(call, self._gateway_url())
+            reply = self._send(calls.INDEX, self._gateway_url())
             self._read_model = transport.read_model_link(calls.read_model_of(reply), self.address)
         return self._read_model

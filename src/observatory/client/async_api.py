@@ -3,16 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import httpx2
 
 from observatory.client import calls, transport
 from observatory.client.address import Address
-from observatory.client.calls import Call, Page, Reply, Submission
+from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, Submission
 from observatory.client.errors import NotReachable, ServiceFailed
 from observatory.client.waiting import Waiting, is_final
-from observatory.core import limits
 from observatory.core.job import JsonObject
 from observatory.core.sources import Clock
 
@@ -59,70 +58,40 @@ class AsyncApi:
     async def submit_batch(self, requests: Sequence[JsonObject]) -> list[JsonObject]:
         answers: list[JsonObject] = []
         for portion in calls.portions(requests):
-            call = calls.post("/jobs/batch", portion)
+            call = calls.submit_portion(portion)
             answers += calls.batch_items(call, await self._value(call), len(portion))
         return answers
 
     async def cancel(self, job_id: str) -> JsonObject:
-        return await self._object(calls.post(calls.of_job(job_id, "/cancel")))
+        return await self._object(calls.cancel(job_id))
 
     async def job(self, job_id: str) -> JsonObject:
-        return await self._object(calls.get("read_model", calls.of_job(job_id)))
+        return await self._object(calls.job(job_id))
 
-    async def jobs(
-        self,
-        *,
-        status: str | None = None,
-        type: str | None = None,
-        queue: str | None = None,
-        correlation_id: str | None = None,
-        cursor: str | None = None,
-        count_max: int = limits.PAGE_ITEMS_DEFAULT,
-    ) -> Page:
-        call = calls.get(
-            "read_model",
-            "/jobs",
-            status=status,
-            type=type,
-            queue=queue,
-            correlationId=correlation_id,
-            cursor=cursor,
-            limit=count_max,
-        )
-        return calls.page(call, await self._value(call))
+    async def jobs(self, **asked: Unpack[JobsAsked]) -> Page:
+        return await self._page(calls.jobs(**asked))
 
     async def recent(self, *, count_max: int | None = None) -> list[JsonObject]:
-        call = calls.get("read_model", "/jobs/recent", limit=count_max)
+        call = calls.recent(count_max)
         return calls.objects(call, await self._value(call))
 
-    async def events(
-        self,
-        *,
-        job_id: str | None = None,
-        cursor: str | None = None,
-        count_max: int = limits.PAGE_ITEMS_DEFAULT,
-    ) -> Page:
-        call = calls.get("read_model", "/events", jobId=job_id, cursor=cursor, limit=count_max)
-        return calls.page(call, await self._value(call))
+    async def events(self, **asked: Unpack[EventsAsked]) -> Page:
+        return await self._page(calls.events(**asked))
 
     async def job_events(self, job_id: str, *, cursor: str | None = None) -> Page:
-        call = calls.get("read_model", calls.of_job(job_id, "/events"), cursor=cursor)
-        return calls.page(call, await self._value(call))
-
-    async def explain(self, job_id: str) -> JsonObject:
-        return await self._object(calls.get("read_model", calls.of_job(job_id, "/explain")))
+        return await self._page(calls.job_events(job_id, cursor))
 
     async def stats(self) -> JsonObject:
-        return await self._object(calls.get("read_model", "/stats"))
+        return await self._object(calls.STATS)
 
     async def queues(self) -> Page:
-        return await self._list("/queues")
+        return await self._page(calls.QUEUES)
 
     async def workers(self) -> Page:
-        return await self._list("/workers")
+        return await self._page(calls.WORKERS)
 
     async def types(self) -> Page:
-        return await self._list("/types")
+        return await self._page(calls.TYPES)
 
     async def wait(self, job_id: str, timeout_s: float | None) -> JsonObject:
         waiting = Waiting(job_id, timeout_s, self._clock.monotonic())
@@ -137,8 +106,7 @@ class AsyncApi:
                 pause_s = waiting.seen(job, self._clock.monotonic())
             await self._pause(pause_s)
 
-    async def _list(self, path: str) -> Page:
-        call = calls.get("read_model", path)
+    async def _page(self, call: Call) -> Page:
         return calls.page(call, await self._value(call))
 
     async def _object(self, call: Call) -> JsonObject:
@@ -165,7 +133,6 @@ class AsyncApi:
 
     async def _read_model_url(self) -> str:
         if self._read_model is None:
-            call = calls.get("gateway", "/")
-            reply = await self._send(call, self._gateway_url())
+            reply = await self._send(calls.INDEX, self._gateway_url())
             self._read_model = transport.read_model_link(calls.read_model_of(reply), self.address)
         return self._read_model

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypedDict, cast
 from urllib.parse import quote
 
 import msgspec
@@ -75,15 +75,6 @@ def post(path: str, document: Any = None, *, headers: Mapping[str, str] | None =
     return Call(service="gateway", method="POST", path=path, headers=given, body=encoded(document))
 
 
-def submit(request: JsonObject, idempotency_key: str | None) -> Call:
-    """
-    Raises:
-        Refused: The key cannot stand in a header (`bad_idempotency_key`), or the request is not JSON (`not_json`).
-    """
-    headers = {} if idempotency_key is None else {"Idempotency-Key": _header_value(idempotency_key)}
-    return post("/jobs", request, headers=headers)
-
-
 def _header_value(key: str) -> str:
     """What else is wrong with a key, the gateway says; this much could not be sent."""
     if not key.isascii() or not key.isprintable():
@@ -143,6 +134,90 @@ def portions(requests: Sequence[JsonObject]) -> Iterator[list[JsonObject]]:
         elements_sum += elements
     if portion:
         yield portion
+
+
+def submit(request: JsonObject, idempotency_key: str | None) -> Call:
+    """
+    Raises:
+        Refused: The key cannot stand in a header (`bad_idempotency_key`), or the request is not JSON (`not_json`).
+    """
+    headers = {} if idempotency_key is None else {"Idempotency-Key": _header_value(idempotency_key)}
+    return post("/jobs", request, headers=headers)
+
+
+def submit_portion(portion: Sequence[JsonObject]) -> Call:
+    """One of the `portions` of a batch."""
+    return post("/jobs/batch", portion)
+
+
+def cancel(job_id: str) -> Call:
+    return post(of_job(job_id, "/cancel"))
+
+
+def job(job_id: str) -> Call:
+    return get("read_model", of_job(job_id))
+
+
+class JobsAsked(TypedDict, total=False):
+    """The arguments of `jobs`, for the clients that hand them on."""
+
+    status: str | None
+    type: str | None
+    queue: str | None
+    correlation_id: str | None
+    cursor: str | None
+    """`next_cursor` of the page before; None for the first."""
+    count_max: int
+    """Fewer come when they are large."""
+
+
+def jobs(
+    *,
+    status: str | None = None,
+    type: str | None = None,
+    queue: str | None = None,
+    correlation_id: str | None = None,
+    cursor: str | None = None,
+    count_max: int = limits.PAGE_ITEMS_DEFAULT,
+) -> Call:
+    return get(
+        "read_model",
+        "/jobs",
+        status=status,
+        type=type,
+        queue=queue,
+        correlationId=correlation_id,
+        cursor=cursor,
+        limit=count_max,
+    )
+
+
+def recent(count_max: int | None) -> Call:
+    return get("read_model", "/jobs/recent", limit=count_max)
+
+
+class EventsAsked(TypedDict, total=False):
+    """The arguments of `events`, for the clients that hand them on."""
+
+    job_id: str | None
+    cursor: str | None
+    count_max: int
+
+
+def events(*, job_id: str | None = None, cursor: str | None = None, count_max: int = limits.PAGE_ITEMS_DEFAULT) -> Call:
+    return get("read_model", "/events", jobId=job_id, cursor=cursor, limit=count_max)
+
+
+def job_events(job_id: str, cursor: str | None) -> Call:
+    return get("read_model", of_job(job_id, "/events"), cursor=cursor)
+
+
+STATS = get("read_model", "/stats")
+QUEUES = get("read_model", "/queues")
+WORKERS = get("read_model", "/workers")
+TYPES = get("read_model", "/types")
+INDEX = get("gateway", "/")
+"""Of the gateway, which says where the read model is."""
 
 
 # --- answers ----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@
     │   └── ViewsUnavailable    view store
     ├── LeaseLost               expected: another claim or a rescue came between; drop the result
     ├── CheckpointMoved         another writer advanced this view; load it again
-    ├── BadEnvelope             this delivery can never be consumed; it belongs in the dead letters
+    ├── BadEnvelope             this event can never be consumed; it belongs in the dead letters
     └── CannotStart             the process must not go on
         ├── BadSettings         a setting is wrong or contradicts another
         ├── DataFolderInUse     another process holds the data
@@ -147,9 +147,18 @@ class CheckpointMoved(ObservatoryError):
 
 
 class BadEnvelope(ObservatoryError):
-    """This delivery can never be consumed; it belongs in the dead letters."""
+    """
+    This event can never be consumed; it belongs in the dead letters.
+
+    Args:
+        position: Where it stands in the log; None when that is not known.
+    """
 
     code = "bad_envelope"
+
+    def __init__(self, detail: str, *, position: int | None = None) -> None:
+        super().__init__(detail)
+        self.position = position
 
 
 class CannotStart(ObservatoryError):

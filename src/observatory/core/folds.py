@@ -16,6 +16,9 @@ from observatory.core.job import Job, JobStatus, JsonObject
 NOT_IN_EVENTS = frozenset({"leaseExpiresAt"})
 """Fields of a job that change without an event, so no fold can know them."""
 
+STATS_VIEW = "stats"
+"""Name of the view that holds a `StatsView`: who folds it and who reads it agree on it here."""
+
 OTHER = "other"
 """Counts every job type beyond the first `limits.LABEL_VALUES_MAX`."""
 

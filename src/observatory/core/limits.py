@@ -93,6 +93,12 @@ RELAY_BATCH_MAX = 1_000
 READ_EVENTS_MAX = 1_000
 """Events in one read of the log."""
 
+READ_BYTES_MAX = 4 * 1024 * 1024
+"""
+JSON of the jobs or events that one read gives: a page, a read of the log, a batch of the relay. It ends before the
+item that would exceed this, so that large jobs make short pages; counts alone would allow 170 MiB at once.
+"""
+
 PAGE_ITEMS_DEFAULT = 50
 PAGE_ITEMS_MAX = 500
 CURSOR_CHARS_MAX = 512
@@ -125,16 +131,31 @@ LOOP_BACKOFF_S_MAX = 30.0
 
 # --- the bus ----------------------------------------------------------------------------------
 
-SUBSCRIPTION_BATCHES_MAX = 256
-"""Batches that wait for one slow consumer; older ones are dropped, and the consumer reads the gap from the log."""
+SUBSCRIPTION_BATCHES_MAX = 16
+"""
+Batches that wait for one slow consumer; older ones are dropped, and the consumer reads the gap from the log. Each
+holds at most `RELAY_BATCH_MAX` events and `READ_BYTES_MAX` of JSON, so that 64 MiB wait at the most.
+"""
 
 # --- the file ---------------------------------------------------------------------------------
 
 WRITE_GROUP_MAX = 512
 """Units of work that share one commit: bounds how long one caller waits for the others."""
 
-STATEMENT_S_MAX = 30.0
+STATEMENT_S_MAX = 20.0
+"""One read, from its call to its answer, with its wait for a reader; then it is ended and says that it failed."""
+
+STATEMENT_STEPS = 100_000
+"""Steps of SQLite's machine between two looks at the time: a few milliseconds. A point read takes a few dozen."""
+
 BUSY_S_MAX = 5.0
+"""How long a statement waits for a lock that somebody outside holds."""
+
+READERS = 2
+"""Threads that read beside the writer: as many as a small machine has cores."""
+
+WORKERS_KEPT_S = 86_400.0
+"""A processor not heard of for a day is no longer listed."""
 
 # --- labels -----------------------------------------------------------------------------------
 
@@ -192,7 +213,7 @@ CONNECT_S_MAX = 3.0
 """How long a client waits for a connection to a service."""
 
 REQUEST_S_MAX = 30.0
-"""How long a client waits for an answer: a service answers within `STATEMENT_S_MAX` or says that it cannot."""
+"""How long a client waits for an answer: longer than a read may take, so that it hears that one failed."""
 
 WAIT_PAUSE_S_MIN = 0.05
 WAIT_PAUSE_S_MAX = 1.0
@@ -235,6 +256,12 @@ HEADERS_BYTES_MAX = 16 * 1024
 BATCH_BODY_BYTES_MAX = 8 * 1024 * 1024
 """The body of one batch submit: a thousand jobs of 8 KiB each."""
 
+HEAD_BYTES_MAX = 32 * 1024
+"""What the server buffers of a head before it gives up; above the bounds that are answered with a reason."""
+
+HEAD_S_MAX = 10.0
+"""How long the head of a request may take to arrive, from the connection or from its first byte."""
+
 BODY_READ_S_MAX = 10.0
 """How long a client may take to send a body: a slow one holds memory and a connection."""
 
@@ -242,6 +269,18 @@ DISCARD_BYTES_MAX = 16 * 1024 * 1024
 """Of a body that is too long, read and thrown away so that its sender, who may only listen afterwards, hears why."""
 
 DISCARD_S_MAX = 2.0
+
+CONNECTIONS_MAX = 2_000
+"""Connections of one service; a request on one more is answered with 503 by the server itself."""
+
+CONNECTIONS_WAITING_MAX = 1_024
+"""Connections that the kernel holds until the server takes them."""
+
+KEEP_ALIVE_S = 75
+"""How long a connection may be idle between two requests: longer than most clients keep theirs."""
+
+REQUEST_GRACE_S = 2
+"""How long open requests may go on after the stop."""
 
 READY_CHECK_S_MAX = 2.0
 """How long one dependency may take to answer a readiness check."""
@@ -276,5 +315,9 @@ assert HEARTBEAT_S * 3 <= LEASE_S
 assert DRAIN_S + STOP_GRACE_S + CHILD_END_S < STOP_S_MAX
 assert STOP_EARLY_S < LEASE_S - HEARTBEAT_S
 assert PAYLOAD_BYTES_MAX < BODY_BYTES_MAX
+assert PAYLOAD_BYTES_MAX + METADATA_BYTES_MAX + RESULT_BYTES_MAX + ERROR_TRACEBACK_BYTES_MAX < READ_BYTES_MAX
+assert STATEMENT_S_MAX + BUSY_S_MAX < REQUEST_S_MAX
+assert TARGET_BYTES_MAX + HEADERS_BYTES_MAX < HEAD_BYTES_MAX
+assert SUBSCRIPTION_BATCHES_MAX * READ_BYTES_MAX <= 64 * 1024 * 1024
 assert PRIORITY_MIN <= PRIORITY_DEFAULT <= PRIORITY_MAX
 assert max(PAYLOAD_BYTES_MAX, RESULT_BYTES_MAX) * 2 < CHILD_MESSAGE_BYTES_MAX

@@ -1,8 +1,9 @@
 """The door: what happens to every request of every service, whichever route it is for.
 
 In: correlation id, bounds of the head, Host and Origin. Out: security headers, the headers of
-cross-origin reads, the correlation id, one measurement. It stands before the framework, whose own
-parts for hosts and origins answer in another form than problems and let an unlisted Origin pass.
+cross-origin reads, the correlation id, one measurement. HEAD is answered as GET without the body.
+It stands before the framework, whose own parts for hosts and origins answer in another form than
+problems and let an unlisted Origin pass.
 """
 
 import re
@@ -14,6 +15,7 @@ import structlog
 from observatory.core import limits
 from observatory.core.sources import Clock, Ids
 from observatory.edge.asgi import AsgiApp, Head, Message, RawHeaders, Receive, Scope, Send, answer, head_of
+from observatory.edge.hosts import AllowedHosts, Host, host_of
 from observatory.edge.metrics import HttpMetrics
 from observatory.edge.problem import CLOSE, HttpRefused, answer_problem
 from observatory.edge.settings import LOOPBACK_NAMES, EdgeSettings
@@ -21,7 +23,6 @@ from observatory.edge.settings import LOOPBACK_NAMES, EdgeSettings
 _log = structlog.get_logger("observatory.edge")
 
 _UUID: Final = re.compile("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
-_HOST: Final = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?")
 
 NOTHING_ALLOWED: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """Content security policy of everything that is not a page."""
@@ -62,7 +63,7 @@ class Door:
         self._metrics = metrics
         self._clock = clock
         self._ids = ids
-        self._hosts = frozenset(name.lower() for name in (*LOOPBACK_NAMES, *settings.allowed_hosts))
+        self._hosts = AllowedHosts((*LOOPBACK_NAMES, *settings.allowed_hosts))
         self._origins = frozenset(_spellings(settings.allowed_origins))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,6 +76,10 @@ class Door:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         began_s = self._clock.monotonic()
+        method: str = scope["method"]
+        is_head = method == "HEAD"
+        if is_head:
+            scope = {**scope, "method": "GET"}  # a copy: the server goes on by the method of its own
         head = head_of(scope)
         status = 0
 
@@ -83,6 +88,8 @@ class Door:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = _completed(message.get("headers", ()), head, self._cross_origin(scope, head))
+            elif is_head:
+                message["body"] = b""
             await send(message)
 
         try:
@@ -101,7 +108,7 @@ class Door:
         finally:
             self._metrics.observe(
                 route=scope.get("path_template"),
-                method=scope["method"],
+                method=method,
                 status=status,
                 duration_s=self._clock.monotonic() - began_s,
             )
@@ -119,22 +126,18 @@ class Door:
                 431, "headers_too_large", f"the headers exceed {limits.HEADERS_BYTES_MAX} bytes", headers=CLOSE
             )
         _check_framing(scope, head)
-        host = self._allowed_host(head)
+        host = self._allowed_host(scope, head)
         self._check_origin(scope, head, host)
         if given is not None and not _UUID.fullmatch(given):
             raise HttpRefused(400, "bad_correlation_id", "X-Correlation-Id must be a UUID in its 36-character form")
 
-    def _allowed_host(self, head: Head) -> str:
-        """
-        The Host header, if it names this service.
-
-        Against DNS rebinding the name decides; the port is the one that was reached anyway.
-        """
+    def _allowed_host(self, scope: Scope, head: Head) -> str:
+        """The Host header, in lower case, if it names this service."""
         given = head.get(b"host")
-        match = None if given is None or b"host" in head.repeated else _HOST.fullmatch(given)
-        if given is None or match is None:
+        host = None if given is None or b"host" in head.repeated else host_of(given)
+        if given is None or host is None:
             raise HttpRefused(400, "bad_host", "one well-formed Host header is needed", headers=CLOSE)
-        if match[1].lower() not in self._hosts:
+        if not self._hosts.allows(host, scheme=_scheme(scope)):
             raise HttpRefused(
                 421, "host_not_allowed", "this service does not answer under this host name", headers=CLOSE
             )
@@ -144,7 +147,7 @@ class Door:
         origin = head.get(b"origin")
         if origin is None or self._is_listed(origin):
             return
-        if origin.lower() != f"{scope.get('scheme', 'http')}://{host}" or b"origin" in head.repeated:
+        if origin.lower() != f"{_scheme(scope)}://{host}" or b"origin" in head.repeated:
             raise HttpRefused(403, "origin_not_allowed", "pages of this origin may not call this service")
 
     def _is_listed(self, origin: str) -> bool:
@@ -171,15 +174,20 @@ def _check_framing(scope: Scope, head: Head) -> None:
         raise HttpRefused(400, "ambiguous_length", detail, headers=CLOSE)
 
 
+def _scheme(scope: Scope) -> str:
+    return scope.get("scheme", "http")
+
+
 def _spellings(origins: Iterable[str]) -> Iterator[str]:
     """*origins* as browsers write them; one on this machine under every loopback name, as its pages open under any."""
     for origin in (given.lower().rstrip("/") for given in origins):
-        scheme, _, host = origin.partition("://")
-        match = _HOST.fullmatch(host)
-        if match is not None and match[1] in LOOPBACK_NAMES:
-            yield from (f"{scheme}://{name}{match[2] or ''}" for name in LOOPBACK_NAMES)
-        else:
+        scheme, _, text = origin.partition("://")
+        host = host_of(text)
+        if host is None:
             yield origin
+        else:
+            names = LOOPBACK_NAMES if host.name in LOOPBACK_NAMES else (host.name,)
+            yield from (f"{scheme}://{Host(name, host.port)}" for name in names)
 
 
 def _is_preflight(scope: Scope, head: Head) -> bool:

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -85,8 +85,10 @@ def create_service_app(
     """
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        rule = rule_of(handler)
         scope: Any = connection.scope
+        if scope["method"] == "OPTIONS":
+            raise _wrong_method(methods_of(litestar, scope["path_template"]))
+        rule = rule_of(handler)
         check_method(scope["method"], rule)
         check_access(edge, rule.access, head_in(connection).get(b"authorization"))
         check_query(connection, handler)
@@ -148,12 +150,34 @@ def check_method(method: str, rule: RouteRule) -> None:
         HttpRefused: 405.
     """
     if rule.operations and method not in rule.operations:
-        raise _wrong_method(", ".join(rule.operations))
+        raise _wrong_method(rule.operations)
 
 
-def _wrong_method(allowed: str) -> HttpRefused:
-    detail = f"this address does not take that method; it takes {allowed}"
-    return HttpRefused(405, "method_not_allowed", detail, headers=(("Allow", allowed),))
+def methods_of(litestar: Litestar, path_template: str) -> list[str]:
+    """The methods that the routes at *path_template* say they take."""
+    handlers = [handler for path, handler in _handlers(litestar) if path == path_template and RULE in handler.opt]
+    return [str(method) for handler in handlers for method in methods_of_handler(handler)]
+
+
+def methods_of_handler(handler: BaseRouteHandler) -> Iterable[str]:
+    """The methods of *handler*: those of its rule when the framework hands it every one."""
+    return rule_of(handler).operations or sorted(getattr(handler, "http_methods", ()))
+
+
+def _handlers(litestar: Litestar) -> Iterator[tuple[str, BaseRouteHandler]]:
+    """Every handler with the template of its path; the framework adds one for OPTIONS to most paths, without a rule."""
+    for route in litestar.routes:
+        for handler in getattr(route, "route_handlers", None) or [getattr(route, "route_handler", None)]:
+            if handler is not None:
+                yield route.path_format, handler
+
+
+def _wrong_method(allowed: Iterable[str]) -> HttpRefused:
+    # The door turns HEAD into GET, and answers the only OPTIONS that there is: a preflight.
+    known = [method for method in allowed if method != "OPTIONS"]
+    names = ", ".join([*known, "HEAD"] if "GET" in known else known)
+    detail = f"this address does not take that method; it takes {names}"
+    return HttpRefused(405, "method_not_allowed", detail, headers=(("Allow", names),))
 
 
 def check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -217,7 +241,7 @@ def _translated(error: Exception) -> Exception:
         case NotFoundException():
             return HttpRefused(404, "not_found", "nothing is here; /openapi.json lists what is")
         case MethodNotAllowedException():
-            return _wrong_method((error.headers or {}).get("allow", ""))
+            return _wrong_method((error.headers or {}).get("allow", "").split(", "))
         case HTTPException() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
             return HttpRefused(error.status_code, "bad_request", HTTPStatus(error.status_code).phrase)
         case _:
@@ -330,11 +354,7 @@ def document_of(routes: Sequence[ControllerRouterHandler], config: OpenAPIConfig
     """The OpenAPI document of *routes*. The application made for it is never served."""
     documented = Litestar(routes, openapi_config=config, logging_config=None)
     rules: dict[tuple[str, str], RouteRule] = {}
-    for route in documented.routes:
-        for handler in getattr(route, "route_handlers", None) or [getattr(route, "route_handler", None)]:
-            rule = None if handler is None else handler.opt.get(RULE)
-            if rule is None or not getattr(handler, "include_in_schema", True):
-                continue
-            methods = rule.operations or getattr(handler, "http_methods", ())
-            rules |= {(route.path_format, str(method).lower()): rule for method in methods}
+    for path, handler in _handlers(documented):
+        if RULE in handler.opt and getattr(handler, "include_in_schema", True):
+            rules |= {(path, str(method).lower()): rule_of(handler) for method in methods_of_handler(handler)}
     return completed(documented.openapi_schema.to_schema(), rules)

@@ -17,7 +17,7 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     commit: str = ""
     """Source revision of the build; empty when it is not known."""
     allowed_hosts: tuple[str, ...] = ()
-    """Host names, without port, that are accepted beside the loopback ones."""
+    """Hosts that are accepted beside the loopback ones, each as `hosts.allowed_host` takes it."""
     allowed_origins: tuple[str, ...] = ()
     """Origins of other pages that may call, each as `scheme://host[:port]`. The service's own is always allowed."""
     token: str | None = None
@@ -27,3 +27,9 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where this machine's browser finds the gateway."""
     read_model_port: int = 8080
     web_port: int = 8081
+
+    def __repr__(self) -> str:
+        """As `msgspec` writes it, with the token masked: a traceback or a log line may show it."""
+        shown = "None" if self.token is None else "'***'"
+        values = {name: repr(getattr(self, name)) for name in self.__struct_fields__} | {"token": shown}
+        return f"EdgeSettings({', '.join(f'{name}={value}' for name, value in values.items())})"

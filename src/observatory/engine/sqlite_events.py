@@ -5,13 +5,16 @@ from typing import Any
 
 import msgspec
 
+from observatory.core.errors import BadEnvelope
 from observatory.core.event import CONTRACT_VERSION, Event, Producer
+from observatory.engine.bounded_reads import take
 from observatory.engine.instants import from_us, to_us
 
 EVENT_COLUMNS = (
     "position, job_id, sequence, event_type, event_id, occurred_at, producer, correlation_id, causation_id, "
     "traceparent, payload"
 )
+_TEXTS = slice(-1, None)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -69,7 +72,23 @@ def event_of_row(row: tuple[Any, ...]) -> Event:
     )
 
 
-def read_events(connection: sqlite3.Connection, where_and_order: str, values: tuple[Any, ...]) -> list[Event]:
-    """The events of `SELECT … FROM events` with what follows it."""
-    rows = connection.execute(f"SELECT {EVENT_COLUMNS} FROM events {where_and_order}", values).fetchall()  # noqa: S608 — our text
-    return [event_of_row(row) for row in rows]
+def read_events(
+    connection: sqlite3.Connection, where_and_order: str, values: tuple[Any, ...], *, count_max: int
+) -> tuple[list[Event], bool]:
+    """
+    The first events of `SELECT … FROM events` with what follows it, and whether there are more.
+
+    At most *count_max*, and at most `limits.READ_BYTES_MAX` of payload; but always the first.
+
+    Raises:
+        BadEnvelope: A row is damaged.
+    """
+    sql = f"SELECT {EVENT_COLUMNS} FROM events {where_and_order} LIMIT ?"  # noqa: S608 — our text
+    rows, has_more = take(connection.execute(sql, (*values, count_max + 1)), texts=_TEXTS, count_max=count_max)
+    events: list[Event] = []
+    for row in rows:
+        try:
+            events.append(event_of_row(row))
+        except (msgspec.MsgspecError, ValueError, TypeError, OverflowError) as error:
+            raise BadEnvelope(f"the event at position {row[0]} cannot be read ({error})", position=row[0]) from error
+    return events, has_more

@@ -21,6 +21,8 @@ from observatory.core.errors import Unavailable
 from observatory.engine.sqlite_migrations import Migration, migrate
 
 T = TypeVar("T")
+Deadline = tuple[Callable[[], float], float]
+"""A clock of seconds, and its reading at which a read has taken too long."""
 Unit = Callable[[sqlite3.Connection], T]
 """
 Work inside one transaction. It may be run a second time, alone, after the group it was part of was
@@ -55,6 +57,8 @@ class SqliteFile:
         self._writer_executor = writer
         self._readers_executor = readers
         self._connection = self.open_connection()
+        self._has_begun = False
+        """Of the last transaction: False when not even its BEGIN succeeded."""
         self._reader_local = threading.local()
         self._reader_connections: list[sqlite3.Connection] = []
         self._waiting: list[tuple[Unit[Any], asyncio.Future[Any]]] = []
@@ -84,9 +88,15 @@ class SqliteFile:
         return await future
 
     async def read(self, query: Unit[T]) -> T:
-        """Run *query* on a reader's connection: it sees every commit that returned before the call."""
+        """
+        Run *query* on a reader's connection: it sees every commit that returned before the call.
+
+        Raises:
+            sqlite3.Error: The file did not answer, or not within `limits.STATEMENT_S_MAX`.
+        """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers_executor, self._read, query)
+        ends_at_s = loop.time() + limits.STATEMENT_S_MAX
+        return await loop.run_in_executor(self._readers_executor, self._read, query, (loop.time, ends_at_s))
 
     def migrate(self, migrations: list[Migration]) -> Path | None:
         """Bring the schema up to date before the services start; see `sqlite_migrations.migrate`."""
@@ -98,8 +108,8 @@ class SqliteFile:
             return unit(self._connection)
 
     def read_now(self, query: Unit[T]) -> T:
-        """Run *query* in this thread."""
-        return self._read(query)
+        """Run *query* in this thread, for as long as it takes."""
+        return self._read(query, None)
 
     async def close(self) -> None:
         """Finish what waits, checkpoint, close. Safe to call twice."""
@@ -139,7 +149,8 @@ class SqliteFile:
         """
         Commit *units* together; if one of them fails, roll back and commit each by itself.
 
-        They are not run again when the commit of the group may have taken effect.
+        They are not run again when the commit of the group may have taken effect, nor when the group
+        could not begin: each would wait as long again for the same lock.
         """
         if len(units) > 1:
             try:
@@ -147,8 +158,9 @@ class SqliteFile:
                     values = [unit(self._connection) for unit in units]
             except CommitUnknown as error:
                 return [(None, error)] * len(units)
-            except Exception:  # noqa: BLE001, S110 — the unit that failed fails again below, without the others
-                pass
+            except Exception as error:  # noqa: BLE001 — the unit that failed fails again below, without the others
+                if not self._has_begun:
+                    return [(None, error)] * len(units)
             else:
                 return [(value, None) for value in values]
         return [self._run_single(unit) for unit in units]
@@ -163,8 +175,10 @@ class SqliteFile:
 
     @contextlib.contextmanager
     def _transaction(self) -> Generator[None]:
+        self._has_begun = False
         self._roll_back()  # of a transaction whose own rollback failed
         self._connection.execute("BEGIN IMMEDIATE")
+        self._has_begun = True
         try:
             yield
         except BaseException:
@@ -184,7 +198,10 @@ class SqliteFile:
 
     def open_connection(self, *, is_reader: bool = False) -> sqlite3.Connection:
         """A connection of its own. A seam: `SqliteReader` opens the file without the right to change it."""
-        return connect(self.path, is_reader=is_reader)
+        connection = connect(self.path, is_reader=is_reader)
+        if is_reader:
+            connection.set_progress_handler(self._is_overdue, limits.STATEMENT_STEPS)
+        return connection
 
     def commit(self, connection: sqlite3.Connection) -> None:
         """Make the transaction durable. A seam: the simulator fails it before or after its effect."""
@@ -192,15 +209,28 @@ class SqliteFile:
 
     # --- the readers --------------------------------------------------------------------------
 
-    def _read(self, query: Unit[T]) -> T:
+    def _read(self, query: Unit[T], deadline: Deadline | None) -> T:
         if self._is_closed:
             raise sqlite3.ProgrammingError("the file is closed")
-        connection = getattr(self._reader_local, "connection", None)
+        if deadline is not None and deadline[0]() > deadline[1]:
+            raise sqlite3.OperationalError(f"no reader was free within {limits.STATEMENT_S_MAX:g} s")
+        local = self._reader_local
+        local.deadline = deadline
+        connection = getattr(local, "connection", None)
         if connection is None:
-            connection = self.open_connection(is_reader=True)
-            self._reader_local.connection = connection
-            self._reader_connections.append(connection)
+            connection = self._open_reader()
         return query(connection)
+
+    def _open_reader(self) -> sqlite3.Connection:
+        connection = self.open_connection(is_reader=True)
+        self._reader_local.connection = connection
+        self._reader_connections.append(connection)
+        return connection
+
+    def _is_overdue(self) -> bool:
+        """Asked by SQLite in the thread of the read, every `limits.STATEMENT_STEPS`; True interrupts it."""
+        deadline: Deadline | None = self._reader_local.deadline
+        return deadline is not None and deadline[0]() > deadline[1]
 
 
 def connect(path: Path, *, is_reader: bool = False) -> sqlite3.Connection:

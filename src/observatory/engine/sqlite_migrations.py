@@ -55,12 +55,10 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], *, path
 
     Raises:
         DataTooNew: The file was written by a later release; it was not touched.
-        DataFolderUnusable: A migration that was applied is not the one this release knows, or none of ours was.
+        DataFolderUnusable: Another program's file, or a migration that was applied is not the one this release
+            knows; it was not touched.
     """
-    version = schema_version(connection)
-    _refuse_newer(version, migrations, path)
-    if version:
-        _check_applied(connection, migrations[:version], path)
+    version = _usable_version(connection, migrations, path)
     todo = migrations[version:]
     copy = _copy_before(connection, path, version) if todo and version else None
     for migration in todo:
@@ -68,27 +66,43 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], *, path
     return copy
 
 
-def refuse_newer(path: Path, migrations: list[Migration]) -> None:
+def refuse_unusable(path: Path, migrations: list[Migration]) -> None:
     """
-    Look at an existing file without changing a byte of it.
+    Look at an existing file without changing a byte of it: opening it for writing already would.
 
     Raises:
         DataTooNew: It was written by a later release.
+        DataFolderUnusable: It is another program's, or holds a migration that this release does not know.
     """
     if path.exists() and path.stat().st_size:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
-            _refuse_newer(schema_version(connection), migrations, path)
+            _usable_version(connection, migrations, path)
         finally:
             connection.close()
 
 
-def _refuse_newer(version: int, migrations: list[Migration], path: Path) -> None:
-    if version > len(migrations):
+def _usable_version(connection: sqlite3.Connection, migrations: list[Migration], path: Path) -> int:
+    """The version of a file that may be migrated; any other one is refused."""
+    version = schema_version(connection)
+    is_empty = connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+    has_our_record = not is_empty and version > 0 and _has_our_record(connection)
+    if version > len(migrations) and (is_empty or has_our_record):
         raise DataTooNew(
             f"{path} has schema {version}; this release knows up to {len(migrations)}",
             "install the release that wrote it, or point ODD_DATA_DIR at another folder",
         )
+    if not has_our_record and not (is_empty and version == 0):
+        raise DataFolderUnusable(f"{path} is another program's database", "point ODD_DATA_DIR at another folder")
+    if version:
+        _check_applied(connection, migrations[:version], path)
+    return version
+
+
+def _has_our_record(connection: sqlite3.Connection) -> bool:
+    """Many programs have a table of this name; ours has a digest."""
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(migrations)")}
+    return columns >= {"number", "name", "digest"}
 
 
 def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
@@ -107,8 +121,6 @@ def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
 
 
 def _check_applied(connection: sqlite3.Connection, applied: list[Migration], path: Path) -> None:
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone() is None:
-        raise DataFolderUnusable(f"{path} is not one of ours", "point ODD_DATA_DIR at another folder")
     digests = dict(connection.execute("SELECT number, digest FROM migrations"))
     for migration in applied:
         if digests.get(migration.number) != migration.digest:

@@ -66,7 +66,8 @@ class EventBus(Protocol):
         After `BusUnavailable` it is not known whether it was taken: publish again.
 
         Args:
-            events: 1 to `limits.RELAY_BATCH_MAX`, in order of position, without a gap.
+            events: 1 to `limits.RELAY_BATCH_MAX`, in order of position, without a gap; as the outbox gives them,
+                with at most `limits.READ_BYTES_MAX` of payload.
         """
         ...
 

@@ -1,6 +1,6 @@
 """The contract of the history."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -15,11 +15,30 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     event_type: str | None = None
 
 
+class Events(list[Event]):
+    """
+    The events of one read, in its order.
+
+    Attributes:
+        has_more: True when the read ended at a bound and more events match.
+    """
+
+    def __init__(self, events: Iterable[Event] = (), *, has_more: bool = False) -> None:
+        super().__init__(events)
+        self.has_more = has_more
+
+
 class EventLog(Protocol):
     """
     Events by position and by job.
 
+    A read gives at most *count_max* events (from 1 to `limits.READ_EVENTS_MAX`) whose payloads have together at
+    most `limits.READ_BYTES_MAX` as JSON; but always the first that matches. So only an empty one is the end
+    without a look at `has_more`.
+
     Errors of every method: `LogUnavailable`. Every method may be repeated.
+    Errors of those that give events: `BadEnvelope` with its position when a stored event is damaged;
+    events before it are not given either.
     """
 
     is_shared_with_truth: bool
@@ -36,7 +55,7 @@ class EventLog(Protocol):
         """
         ...
 
-    async def after(self, position: int, *, count_max: int, filter: EventFilter | None = None) -> list[Event]:
+    async def after(self, position: int, *, count_max: int, filter: EventFilter | None = None) -> Events:
         """
         The first matching events with a greater position, in order.
 
@@ -44,15 +63,14 @@ class EventLog(Protocol):
 
         Args:
             position: From 0.
-            count_max: From 1 to `limits.READ_EVENTS_MAX`.
         """
         ...
 
-    async def of_job(self, job_id: str, *, after_sequence: int = 0, count_max: int) -> list[Event]:
+    async def of_job(self, job_id: str, *, after_sequence: int = 0, count_max: int) -> Events:
         """Events of one job in order of sequence; empty when the job is unknown."""
         ...
 
-    async def before(self, position: int | None, *, count_max: int, filter: EventFilter | None = None) -> list[Event]:
+    async def before(self, position: int | None, *, count_max: int, filter: EventFilter | None = None) -> Events:
         """The last matching events with a smaller position (None: the newest), newest first."""
         ...
 

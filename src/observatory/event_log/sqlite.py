@@ -9,7 +9,7 @@ from observatory.core.errors import LogUnavailable
 from observatory.core.event import Event
 from observatory.engine.sqlite_events import EVENT_COLUMNS, event_values, read_events
 from observatory.engine.sqlite_file import SqliteFile, translated
-from observatory.event_log.port import EventFilter
+from observatory.event_log.port import EventFilter, Events
 
 
 class SqliteEventLog:
@@ -34,13 +34,13 @@ class SqliteEventLog:
         with translated(LogUnavailable):
             return await self._file.write(unit)
 
-    async def after(self, position: int, *, count_max: int, filter: EventFilter | None = None) -> list[Event]:
+    async def after(self, position: int, *, count_max: int, filter: EventFilter | None = None) -> Events:
         return await self._events("position > ?", [position], filter, "position", count_max)
 
-    async def of_job(self, job_id: str, *, after_sequence: int = 0, count_max: int) -> list[Event]:
+    async def of_job(self, job_id: str, *, after_sequence: int = 0, count_max: int) -> Events:
         return await self._events("job_id = ? AND sequence > ?", [job_id, after_sequence], None, "sequence", count_max)
 
-    async def before(self, position: int | None, *, count_max: int, filter: EventFilter | None = None) -> list[Event]:
+    async def before(self, position: int | None, *, count_max: int, filter: EventFilter | None = None) -> Events:
         condition, values = ("1 = 1", []) if position is None else ("position < ?", [position])
         return await self._events(condition, values, filter, "position DESC", count_max)
 
@@ -51,13 +51,14 @@ class SqliteEventLog:
 
     async def _events(
         self, condition: str, values: list[Any], filter: EventFilter | None, order: str, count_max: int
-    ) -> list[Event]:
+    ) -> Events:
         assert 1 <= count_max <= limits.READ_EVENTS_MAX, f"a read of {count_max} events"
         for name in ("job_id", "event_type"):
             wanted = getattr(filter, name) if filter else None
             if wanted is not None:
                 condition += f" AND {name} = ?"
                 values = [*values, wanted]
-        tail = f"WHERE {condition} ORDER BY {order} LIMIT ?"
+        tail, given = f"WHERE {condition} ORDER BY {order}", tuple(values)
         with translated(LogUnavailable):
-            return await self._file.read(lambda connection: read_events(connection, tail, (*values, count_max)))
+            events, has_more = await self._file.read(lambda c: read_events(c, tail, given, count_max=count_max))
+        return Events(events, has_more=has_more)

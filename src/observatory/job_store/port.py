@@ -230,7 +230,8 @@ class Outbox(Protocol):
         The oldest events after the confirmed position, with their positions, in order, without a gap.
 
         Args:
-            count_max: From 1 to `limits.RELAY_BATCH_MAX`.
+            count_max: From 1 to `limits.RELAY_BATCH_MAX`. Fewer come back, but at least one, when their payloads
+                would have more than `limits.READ_BYTES_MAX` as JSON.
         """
         ...
 
@@ -262,7 +263,8 @@ class JobQueries(Protocol):
 
         Args:
             before: `next_before` of the page before; None for the first.
-            count_max: From 1 to `limits.PAGE_ITEMS_MAX`.
+            count_max: From 1 to `limits.PAGE_ITEMS_MAX`. Fewer come back, but at least one, when their payloads,
+                metadata, progress, results and errors would have more than `limits.READ_BYTES_MAX` as JSON.
         """
         ...
 

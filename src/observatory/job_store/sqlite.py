@@ -27,6 +27,7 @@ from observatory.core.handler import TypeInfo
 from observatory.core.job import Job, NewJob
 from observatory.core.lifecycle import Transition, transition
 from observatory.core.sources import Clock, Ids
+from observatory.engine.bounded_reads import take
 from observatory.engine.instants import from_us, from_us_or_none, to_us
 from observatory.engine.named_queries import load_queries
 from observatory.engine.sqlite_events import event_values, read_events
@@ -44,13 +45,17 @@ from observatory.job_store.port import (
     Submitted,
     WorkerInfo,
 )
-from observatory.job_store.sqlite_rows import JOB_COLUMN_COUNT, JOB_COLUMNS, insert_values, job_of_row, update_values
+from observatory.job_store.sqlite_rows import (
+    JOB_COLUMN_COUNT,
+    JOB_COLUMNS,
+    JOB_TEXTS,
+    insert_values,
+    job_of_row,
+    update_values,
+)
 
 MIGRATIONS = Path(__file__).parent / "migrations" / "sqlite"
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
-
-WORKERS_KEPT_S = 86_400.0
-"""A processor not heard of for a day is no longer listed."""
 
 Pending = tuple[Transition, int, str | None]
 """What a unit is about to write: the transition, the sequence before it, what caused it."""
@@ -168,7 +173,7 @@ class SqliteJobStore:
         ends_us = to_us(at + timedelta(seconds=lease_s))
         document = msgspec.json.encode(msgspec.structs.replace(worker, heartbeat_at=None)).decode()
         connection.execute(SQL["save_worker"], (worker.instance_id, to_us(at), document))
-        connection.execute(SQL["forget_workers"], (to_us(at - timedelta(seconds=WORKERS_KEPT_S)),))
+        connection.execute(SQL["forget_workers"], (to_us(at - timedelta(seconds=limits.WORKERS_KEPT_S)),))
         states: list[LeaseState] = []
         for lease in leases:
             row = connection.execute(SQL["extend_lease"], (ends_us, lease.job_id, lease.fence)).fetchone()
@@ -266,10 +271,9 @@ class SqliteOutbox:
         with translated(StoreUnavailable):
             if self._confirmed is None:
                 self._confirmed = await self._file.read(_head)
-            values = (self._confirmed, count_max)
-            return await self._file.read(
-                lambda c: read_events(c, "WHERE position > ? ORDER BY position LIMIT ?", values)
-            )
+            tail, values = "WHERE position > ? ORDER BY position", (self._confirmed,)
+            events, _ = await self._file.read(lambda c: read_events(c, tail, values, count_max=count_max))
+        return events
 
     async def wait(self, *, timeout_s: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -297,12 +301,12 @@ class SqliteJobQueries:
         assert 1 <= count_max <= limits.PAGE_ITEMS_MAX, f"a page of {count_max}"
         conditions, values = _conditions(filter, before)
         sql = SQL["page"].replace("{columns}", JOB_COLUMNS).replace("{conditions}", conditions)
+        given = (*values, count_max + 1)
         with translated(StoreUnavailable):
-            rows = await self._file.read(
-                lambda connection: connection.execute(sql, (*values, count_max + 1)).fetchall()
+            rows, has_more = await self._file.read(
+                lambda connection: take(connection.execute(sql, given), texts=JOB_TEXTS, count_max=count_max)
             )
-        shown = rows[:count_max]
-        return JobPage([job_of_row(row) for row in shown], shown[-1][-1] if len(rows) > count_max else None)
+        return JobPage([job_of_row(row) for row in rows], rows[-1][-1] if has_more else None)
 
     async def queue_depths(self) -> list[QueueDepth]:
         with translated(StoreUnavailable):

@@ -14,6 +14,8 @@ JOB_COLUMNS = (
     "payload, metadata, progress, result, error"
 )
 JOB_COLUMN_COUNT = JOB_COLUMNS.count(",") + 1
+JOB_TEXTS = slice(JOB_COLUMN_COUNT - 5, JOB_COLUMN_COUNT)
+"""The columns that hold JSON."""
 
 _STATUS = {str(status): status for status in JobStatus}
 _encode = msgspec.json.Encoder().encode

@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 
 from observatory.core.event import Event
-from observatory.core.folds import StatsView, fold_stats
+from observatory.core.folds import STATS_VIEW, StatsView, fold_stats
 from observatory.core.sources import Ids
 from observatory.event_bus.consume import Consumer
 from observatory.event_bus.port import EventBus
 from observatory.event_log.port import EventLog
 from observatory.view_store.port import ViewStore
 from observatory.view_store.projection import Projection
-
-STATS_VIEW = "stats"
-"""Name of the view behind `/stats`."""
 
 
 class MetricsEngine:

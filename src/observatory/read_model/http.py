@@ -24,7 +24,8 @@ from observatory.read_model import cloud_events
 from observatory.read_model.metrics import StatsCollector
 from observatory.read_model.read_model import ReadModel
 
-Limit = Annotated[int, QueryParameter(ge=1, le=limits.PAGE_ITEMS_MAX, description="Items on one page.")]
+_LIMIT = "Items on one page; fewer come when they are large."
+Limit = Annotated[int, QueryParameter(ge=1, le=limits.PAGE_ITEMS_MAX, description=_LIMIT)]
 Cursor = Annotated[
     str | None, QueryParameter(max_length=limits.CURSOR_CHARS_MAX, description="`nextCursor` of the page before.")
 ]
@@ -123,7 +124,7 @@ def job_routes(read_model: ReadModel) -> list[ControllerRouterHandler]:
 
     @get("/jobs/recent", opt=_answers("job[]"), operation_id="recentJobs", tags=["jobs"])
     async def recent_jobs(limit: Limit = limits.PAGE_ITEMS_DEFAULT) -> Response[bytes]:
-        """The jobs accepted last, newest first, as a bare array."""
+        """The jobs accepted last, newest first, as a bare array; when they are large, fewer than `limit`."""
         return _json(await read_model.recent_jobs(count_max=limit))
 
     @get("/jobs/{job_id:uuid}", opt=_answers("job"), operation_id="job", tags=["jobs"])

@@ -11,7 +11,7 @@ from observatory.contracts.wire import Page, QueueInfo, SeenType, Stats, stats_o
 from observatory.core import limits
 from observatory.core.errors import BadQuery, UnknownJob
 from observatory.core.event import Event
-from observatory.core.folds import StatsView
+from observatory.core.folds import STATS_VIEW, StatsView
 from observatory.core.job import Job
 from observatory.core.sources import Clock
 from observatory.event_log.port import EventFilter, EventLog
@@ -21,7 +21,6 @@ from observatory.view_store.port import ViewStore
 
 T = TypeVar("T")
 
-STATS_VIEW: Final = "stats"
 ALIVE_S: Final = limits.LEASE_S
 """A processor that was not heard of for longer has lost its leases."""
 
@@ -149,7 +148,7 @@ class ReadModel:
         return self._page(page.jobs, following)
 
     async def recent_jobs(self, *, count_max: int) -> list[Job]:
-        """The jobs accepted last, newest first."""
+        """The jobs accepted last, newest first; fewer than *count_max* when they are large."""
         return (await self._queries.jobs(JobFilter(), before=None, count_max=count_max)).jobs
 
     async def job(self, job_id: str) -> Job:
@@ -183,7 +182,7 @@ class ReadModel:
         of = f"events {msgspec.json.encode(filter).decode()}"
         begin = read_cursor(cursor, of=of) if cursor is not None else after or 0
         found = await self._log.after(begin, count_max=count_max, filter=filter)
-        last = found[-1].position if len(found) == count_max else None
+        last = found[-1].position if found.has_more else None
         return self._page(found, None if last is None else write_cursor(last, of=of))
 
     async def events_of_job(self, job_id: str, *, cursor: str | None, count_max: int) -> Page[Event]:
@@ -199,7 +198,7 @@ class ReadModel:
         found = await self._log.of_job(job_id, after_sequence=after, count_max=count_max)
         if not found:
             await self.job(job_id)
-        following = write_cursor(found[-1].sequence, of=of) if len(found) == count_max else None
+        following = write_cursor(found[-1].sequence, of=of) if found.has_more else None
         return self._page(found, following)
 
     # --- the parts ----------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from observatory.audit.auditor import Auditor, Say
 from observatory.audit.report import AuditReport
 from observatory.core import limits
 from observatory.core.errors import DataFolderUnusable, DataTooNew, Unavailable
+from observatory.core.folds import STATS_VIEW
 from observatory.core.sources import Clock
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import SqliteFile
@@ -19,7 +20,6 @@ from observatory.engine.sqlite_migrations import load_migrations, schema_version
 from observatory.engine.sqlite_reader import SqliteReader
 from observatory.event_log.port import EventLog
 from observatory.job_store.port import JobQueries
-from observatory.metrics_engine.engine import STATS_VIEW
 from observatory.runtime.data_folder import DataFolder
 from observatory.runtime.sources import SystemClock
 from observatory.view_store.port import ViewStore

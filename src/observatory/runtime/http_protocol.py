@@ -6,8 +6,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEADER_S_MAX = 10.0
-"""How long the head of a request may take to arrive, from the connection or from its first byte."""
+from observatory.core import limits
 
 _NOT_HTTP = (
     b'{"type":"about:blank","title":"Bad Request","status":400,"code":"malformed_http",'
@@ -15,7 +14,7 @@ _NOT_HTTP = (
 )
 _TOO_SLOW = (
     b'{"type":"about:blank","title":"Request Timeout","status":408,"code":"request_timeout",'
-    b'"detail":"the request head did not arrive within 10 s"}'
+    b'"detail":"the request head did not arrive within %d s"}' % limits.HEAD_S_MAX
 )
 
 
@@ -47,7 +46,7 @@ class GuardedProtocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(HEADER_S_MAX, self._give_up)
+        self._head_timer = self.loop.call_later(limits.HEAD_S_MAX, self._give_up)
 
     def _forget_head(self) -> None:
         if self._head_timer is not None:

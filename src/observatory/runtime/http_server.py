@@ -9,16 +9,9 @@ from typing import Any
 
 import uvicorn
 
+from observatory.core import limits
 from observatory.core.errors import PortTaken
 from observatory.runtime.http_protocol import GuardedProtocol
-
-BACKLOG = 1_024
-KEEP_ALIVE_S = 75
-GRACE_S = 2
-"""How long open requests may go on after the stop."""
-HEADER_BYTES_MAX = 32 * 1024
-CONNECTIONS_MAX = 2_000
-"""More at once are answered with 503 by the server itself."""
 
 
 def bind(host: str, port: int, *, purpose: str, setting: str) -> socket.socket:
@@ -33,7 +26,7 @@ def bind(host: str, port: int, *, purpose: str, setting: str) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(BACKLOG)
+        listener.listen(limits.CONNECTIONS_WAITING_MAX)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
@@ -87,11 +80,11 @@ class HttpServer:
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                backlog=BACKLOG,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=GRACE_S,
-                limit_concurrency=CONNECTIONS_MAX,
-                h11_max_incomplete_event_size=HEADER_BYTES_MAX,
+                backlog=limits.CONNECTIONS_WAITING_MAX,
+                timeout_keep_alive=limits.KEEP_ALIVE_S,
+                timeout_graceful_shutdown=limits.REQUEST_GRACE_S,
+                limit_concurrency=limits.CONNECTIONS_MAX,
+                h11_max_incomplete_event_size=limits.HEAD_BYTES_MAX,
             )
         )
         self._task: asyncio.Task[None] | None = None
@@ -106,7 +99,7 @@ class HttpServer:
             self._task.result()
 
     async def stop(self) -> None:
-        """Take no new request, finish the open ones within `GRACE_S`. Safe to call twice."""
+        """Take no new request, finish the open ones within `limits.REQUEST_GRACE_S`. Safe to call twice."""
         self._server.should_exit = True
         if self._task is not None:
             await asyncio.wait([self._task])

@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from observatory.core import limits
+from observatory.edge.hosts import PORT_MAX, allowed_host
 
 Parse: TypeAlias = Callable[[Any], Any]
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
-PORT_MAX = 65_535
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*")
-_ALLOWED_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|(?:\*\.)?[A-Za-z0-9_.-]{1,253})(?::[0-9]{1,5})?")
 _ORIGIN = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]{1,253})(?::[0-9]{1,5})?")
 _APP = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^:@\s]*):\S*@")
@@ -101,23 +100,33 @@ def log_level(raw: Any) -> str:
 
 
 def host_list(raw: Any) -> tuple[str, ...]:
-    return _list(raw, _ALLOWED_HOST, "a host such as jobs.example.org, *.example.org or 10.0.0.5:3000")
+    def parse(part: str) -> str:
+        return str(allowed_host(part))
+
+    return _list(raw, parse, "a host such as jobs.example.org, *.example.org or 10.0.0.5:3000")
 
 
 def origin_list(raw: Any) -> tuple[str, ...]:
-    return _list(raw, _ORIGIN, "an origin such as https://jobs.example.org, without a path")
+    def parse(part: str) -> str:
+        if not _ORIGIN.fullmatch(part):
+            raise ValueError
+        return part
+
+    return _list(raw, parse, "an origin such as https://jobs.example.org, without a path")
 
 
-def _list(raw: Any, pattern: re.Pattern[str], wanted: str) -> tuple[str, ...]:
+def _list(raw: Any, parse: Callable[[str], str], wanted: str) -> tuple[str, ...]:
     """A comma list, or a TOML array of strings; doubles are dropped."""
     items = raw.split(",") if isinstance(raw, str) else raw
     if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in cast("list[Any]", items)):
         raise ValueError("must be a comma list, or in a file an array of strings")
-    parts = [item.strip().lower() for item in cast("list[str]", items) if item.strip()]
-    for part in parts:
-        if not pattern.fullmatch(part):
-            raise ValueError(f"must name {wanted}; {part!r} is not one")
-    return tuple(dict.fromkeys(parts))
+    found: list[str] = []
+    for part in (item.strip().lower() for item in cast("list[str]", items) if item.strip()):
+        try:
+            found.append(parse(part))
+        except ValueError:
+            raise ValueError(f"must name {wanted}; {part!r} is not one") from None
+    return tuple(dict.fromkeys(found))
 
 
 def unsupported_engine(raw: Any) -> None:

@@ -15,14 +15,16 @@ from prometheus_client import CollectorRegistry
 from observatory.audit.auditor import Say
 from observatory.audit.report import AuditReport
 from observatory.contracts import ui_registry
+from observatory.core import limits
 from observatory.core.errors import BadSettings, ObservatoryError
 from observatory.core.event import Producer
+from observatory.core.folds import STATS_VIEW
 from observatory.core.handler import Handler
 from observatory.core.sources import Clock, Ids, Randomness
 from observatory.edge.health import Check
 from observatory.edge.settings import EdgeSettings
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import load_migrations, refuse_newer
+from observatory.engine.sqlite_migrations import load_migrations, refuse_unusable
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.gateway.gateway import Gateway
@@ -32,7 +34,7 @@ from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJob
 from observatory.maintenance.due_jobs import DueJobs
 from observatory.maintenance.relay import Relay
 from observatory.maintenance.rescuer import Rescuer
-from observatory.metrics_engine.engine import STATS_VIEW, MetricsEngine
+from observatory.metrics_engine.engine import MetricsEngine
 from observatory.processor.app_spec import BUILTIN_APP, load_handlers
 from observatory.processor.runner import Runner
 from observatory.processor.worker import Worker
@@ -45,9 +47,6 @@ from observatory.runtime.settings import Settings
 from observatory.runtime.supervisor import Loop, Supervisor
 from observatory.view_store.sqlite import SqliteViewStore
 from observatory.web_server.http import create_web_app
-
-READERS = 2
-"""Threads that read beside the writer: as many as a small machine has cores."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +89,13 @@ def open_file(path: Path) -> tuple[SqliteFile, Path | None]:
 
     Raises:
         DataTooNew: Written by a later release.
-        DataFolderUnusable: Read-only, full or damaged.
+        DataFolderUnusable: Read-only, full, damaged, or another program's file, which stays as it is.
     """
     migrations = load_migrations(MIGRATIONS)
     with usable(path):
-        refuse_newer(path, migrations)
+        refuse_unusable(path, migrations)
         writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
-        readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
+        readers = ThreadPoolExecutor(limits.READERS, thread_name_prefix="sqlite-reader")
         file = SqliteFile(path, writer=writer, readers=readers)
         try:
             return file, file.migrate(migrations)

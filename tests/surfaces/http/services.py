@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from observatory.contracts import ui_registry
 from observatory.core.event import Producer
-from observatory.core.folds import StatsView, fold_stats
+from observatory.core.folds import STATS_VIEW, StatsView, fold_stats
 from observatory.core.job import Job
 from observatory.core.sources import Ids
 from observatory.edge.health import Check
@@ -28,7 +28,7 @@ from observatory.gateway.gateway import Gateway
 from observatory.gateway.http import create_gateway_app
 from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore
 from observatory.read_model.http import create_read_model_app
-from observatory.read_model.read_model import STATS_VIEW, ReadModel
+from observatory.read_model.read_model import ReadModel
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
 from observatory.view_store.projection import Projection
 from observatory.view_store.sqlite import SqliteViewStore

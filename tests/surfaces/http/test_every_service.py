@@ -1,22 +1,29 @@
 """What holds for every route of every service: access, Host, Origin, headers, probes, documents."""
 
 import asyncio
+import io
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
+from observatory.core import limits
 from observatory.edge.access import Access, RouteRule
 from observatory.edge.http import RULE, ServiceApp
-from tests.surfaces.http.services import AUTHORIZATION, DASHBOARD, VERSION, World, client, problem
+from observatory.runtime.logging import configure_logging
+from tests.surfaces.http.services import AUTHORIZATION, DASHBOARD, TOKEN, VERSION, World, client, problem
 
 GOLDEN = Path(__file__).parents[3] / "contracts" / "openapi"
 SERVICES = ["gateway", "read-model", "web"]
 SOME_ID = "00000000-0000-7000-8000-000000000000"
 EVERYWHERE = ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/docs.js", "/docs/docs.css"]
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]
 WITHOUT_DETAIL = {"host": "localhost", "content-type": "application/json"}
 
 
@@ -29,6 +36,19 @@ def routes_of(app: ServiceApp) -> Iterator[tuple[str, str, RouteRule | None]]:
             for method in methods:
                 if str(method) != "OPTIONS":
                     yield str(method), route.path_format.replace("{job_id}", SOME_ID), rule
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What the process writes into its log meanwhile."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    configure_logging("debug", stream=stream)
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(params=SERVICES)
@@ -115,11 +135,82 @@ class TestRoutes:
                 assert not is_live or headers["cache-control"] == "no-store"
 
 
+class TestMethods:
+    async def test_no_method_on_any_route_is_a_fault_of_ours_or_writes_the_token_into_the_log(
+        self, name: str, world: World, log: io.StringIO
+    ) -> None:
+        app = world.service(name, reads_need_token=True)
+        paths = sorted({path for _, path, _ in routes_of(app)} | {"/nothing-here"})
+        async with client(app) as http:
+            for path in paths:
+                for method in METHODS:
+                    answer = await http.request(method, path)
+                    assert answer.status_code < 500, f"{method} {path}: {answer.text}"
+                    assert answer.status_code != 405 or answer.headers["allow"], f"{method} {path}"
+
+        assert TOKEN not in log.getvalue()
+
+    async def test_a_guard_that_raises_is_logged_without_the_token(
+        self, name: str, world: World, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(settings: Any, *_: Any) -> None:
+            raise AssertionError(f"no access by {settings!r}")
+
+        monkeypatch.setattr("observatory.edge.http.check_access", broken)
+        async with client(world.service(name)) as http:
+            answer = await http.get("/healthz")
+
+        assert problem(answer)["code"] == "internal_error"
+        assert "no access by EdgeSettings(service=" in log.getvalue()
+        assert TOKEN not in log.getvalue()
+
+    @pytest.mark.parametrize(
+        ("path", "allowed"),
+        [("/jobs", "POST"), ("/jobs/batch", "POST"), (f"/jobs/{SOME_ID}", "GET, HEAD"), ("/healthz", "GET, HEAD")],
+    )
+    @pytest.mark.parametrize("method", ["OPTIONS", "DELETE"])
+    async def test_options_that_is_no_preflight_is_405_like_any_other_method(
+        self, method: str, path: str, allowed: str, world: World
+    ) -> None:
+        async with client(world.gateway()) as http:
+            answer = await http.request(method, path)
+
+        assert (problem(answer)["status"], answer.headers["allow"]) == (405, allowed)
+
+    async def test_head_is_answered_like_get_without_the_body(self, name: str, world: World) -> None:
+        app = world.service(name)
+        async with client(app) as http:
+            for path in sorted({path for method, path, _ in routes_of(app) if method == "GET"} | {"/nothing-here"}):
+                asked, got = await http.head(path), await http.get(path)
+
+                assert (asked.status_code, asked.content) == (got.status_code, b""), path
+                assert asked.headers["content-type"] == got.headers["content-type"]
+                assert "content-length" in asked.headers
+            text = (await http.get("/metrics")).text
+
+        assert 'method="HEAD",route="/healthz"' in text
+
+
 class TestHosts:
     @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:3000", "127.0.0.1:1", "[::1]:8080", "jobs.example"])
     async def test_loopback_names_and_configured_ones_are_allowed(self, host: str, world: World) -> None:
         async with client(world.gateway(allowed_hosts=("jobs.example",))) as http:
             assert (await http.get("/healthz", headers={"Host": host})).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("host", "status"),
+        [
+            ("jobs.example.org", 200),
+            ("example.org", 421),
+            ("10.0.0.5:3000", 200),
+            ("10.0.0.5:3001", 421),
+            ("[fd00::1]:3000", 200),
+            ("[fd00::2]:3000", 421),
+        ],
+    )
+    async def test_wildcards_ports_and_addresses_are_compared(self, host: str, status: int, world: World) -> None:
+        async with client(world.gateway(allowed_hosts=("*.example.org", "10.0.0.5:3000", "fd00::1"))) as http:
+            assert (await http.get("/healthz", headers={"Host": host})).status_code == status
 
     @pytest.mark.parametrize("host", ["", "a b", "localhost:", "local\\host", "localhost:3000:1", "user@localhost"])
     async def test_a_malformed_host_is_refused(self, host: str, world: World) -> None:
@@ -156,6 +247,12 @@ class TestOrigins:
         assert answer.status_code == 200
         assert answer.headers["access-control-allow-origin"] == origin
         assert answer.headers["vary"] == "Origin"
+
+    async def test_an_origin_with_an_ipv6_address_is_compared_as_browsers_write_it(self, world: World) -> None:
+        async with client(world.read_model(allowed_origins=("http://[FD00:0::1]:8081",))) as http:
+            answer = await http.get("/jobs", headers={"Origin": "http://[fd00::1]:8081"})
+
+        assert answer.headers["access-control-allow-origin"] == "http://[fd00::1]:8081"
 
     async def test_a_page_of_the_service_itself_may_call_it(self, world: World) -> None:
         async with client(world.gateway(), base_url="http://127.0.0.1:3000") as http:
@@ -206,12 +303,26 @@ class TestErrors:
             assert "hunter2" not in answer.text
             assert "Traceback" not in answer.text
 
-    async def test_a_head_that_is_too_large_is_refused(self, world: World) -> None:
+    async def test_a_target_may_have_exactly_the_limit_and_not_a_byte_more(self, world: World) -> None:
+        begin = "/jobs?cursor="
+        longest = begin + "a" * (limits.TARGET_BYTES_MAX - len(begin) + len("?"))  # the mark belongs to neither part
         async with client(world.read_model()) as http:
-            long_target = await http.get("/jobs?type=" + "a" * 9000)
-            long_headers = await http.get("/jobs", headers={"X-A": "a" * 17000})
+            at_the_limit, past_it = await http.get(longest), await http.get(longest + "a")
 
-        assert (long_target.status_code, long_headers.status_code) == (414, 431)
+        assert problem(at_the_limit)["code"] == "bad_query"  # it was let in, and is no cursor
+        assert problem(past_it)["code"] == "target_too_long"
+
+    async def test_headers_may_have_exactly_the_limit_and_not_a_byte_more(self, world: World) -> None:
+        def request(padding: int) -> httpx2.Request:
+            return httpx2.Request("GET", "http://localhost/jobs", headers={"X-A": "a" * padding})
+
+        used = sum(len(name) + len(value) for name, value in request(0).headers.raw)
+        async with client(world.read_model()) as http:
+            at_the_limit = await http.send(request(limits.HEADERS_BYTES_MAX - used))
+            past_it = await http.send(request(limits.HEADERS_BYTES_MAX - used + 1))
+
+        assert at_the_limit.status_code == 200
+        assert (past_it.status_code, problem(past_it)["code"]) == (431, "headers_too_large")
 
     async def test_a_websocket_is_turned_away(self, world: World) -> None:
         sent: list[Any] = []

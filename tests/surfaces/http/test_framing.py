@@ -97,3 +97,21 @@ async def test_a_body_over_the_limit_is_refused_while_it_is_still_coming(world: 
         writer.close()
     assert b" 413 " in line
     assert await world.stored() == 0
+
+
+async def test_a_head_request_gets_no_body_and_the_connection_goes_on(world: World) -> None:
+    head = b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    get = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    async with listening(world.gateway()) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head)
+        first = await reader.readuntil(b"\r\n\r\n")
+        writer.write(get)
+
+        second = await reader.read()
+
+        writer.close()
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert b"content-length: 0" not in first
+    assert second.startswith(b"HTTP/1.1 200 ")
+    assert second.endswith(b"}")

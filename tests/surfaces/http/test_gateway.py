@@ -301,6 +301,25 @@ class TestBatch:
         assert (answer.status_code, problem(answer)["code"]) == (400, "invalid_batch")
         assert await world.stored() == 0
 
+    @pytest.mark.parametrize(
+        ("path", "job", "bytes_max"),
+        [
+            ("/jobs", '{"type":"a"}', limits.BODY_BYTES_MAX),
+            ("/jobs/batch", '[{"type":"a"}]', limits.BATCH_BODY_BYTES_MAX),
+        ],
+    )
+    async def test_a_body_may_have_exactly_the_limit_and_not_a_byte_more(
+        self, path: str, job: str, bytes_max: int, world: World
+    ) -> None:
+        json_type = {"Content-Type": "application/json"}
+        async with client(world.gateway()) as http:
+            largest = await http.post(path, content=job.ljust(bytes_max), headers=json_type)
+            too_large = await http.post(path, content=job.ljust(bytes_max + 1), headers=json_type)
+
+        assert largest.status_code in {200, 201}
+        assert (problem(too_large)["status"], problem(too_large)["code"]) == (413, "too_large")
+        assert await world.stored() == 1
+
     async def test_a_full_batch_is_accepted(self, world: World) -> None:
         async with client(world.gateway()) as http:
             answer = await http.post("/jobs/batch", json=[{"type": "a"}] * limits.BATCH_JOBS_MAX)

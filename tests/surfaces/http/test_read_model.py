@@ -8,11 +8,11 @@ import pytest
 
 from observatory.contracts import validate
 from observatory.core import limits
-from observatory.core.command import Succeed
+from observatory.core.command import Cancel, Succeed
 from observatory.core.errors import ViewsUnavailable
+from observatory.core.folds import STATS_VIEW
 from observatory.core.handler import Isolation, TypeInfo
 from observatory.job_store.port import Order, WorkerInfo
-from observatory.read_model.read_model import STATS_VIEW
 from tests.surfaces.http.services import World, client, problem, submit
 
 NO_JOB = "00000000-0000-7000-8000-000000000000"
@@ -286,6 +286,53 @@ class TestEvents:
             answer = await http.get("/events")
 
         assert (answer.status_code, problem(answer)["code"]) == (503, "log_unavailable")
+
+
+async def walk(world: World, path: str) -> list[list[dict[str, Any]]]:
+    """The items of every page of the list at *path*."""
+    pages, cursor = [], ""
+    while True:
+        document = (await get(world, f"{path}&cursor={cursor}" if cursor else path)).json()
+        pages.append(document["items"])
+        cursor = document.get("nextCursor")
+        if cursor is None:
+            return pages
+
+
+class TestLargeItems:
+    """What one answer holds is bounded in bytes, too."""
+
+    @pytest.mark.parametrize("path", ["/jobs?limit=500", "/events?limit=500", "/jobs/{job_id}/events?limit=500"])
+    async def test_a_list_stops_at_the_bound_and_its_cursor_goes_on(
+        self, path: str, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(4):
+            job = await submit(world.gateway(), payload={"text": "x" * 5_000})
+        await world.store.apply([Order(job["id"], Cancel())])
+        path = path.replace("{job_id}", job["id"])
+        (at_once,) = await walk(world, path)
+        monkeypatch.setattr(limits, "READ_BYTES_MAX", 12_000)
+
+        pages = await walk(world, path)
+
+        assert [item for page in pages for item in page] == at_once
+        assert len(pages) == (1 if "jobs/" in path else 2)
+        monkeypatch.setattr(limits, "READ_BYTES_MAX", 1)
+        assert [len(page) for page in await walk(world, path)] == [1] * len(at_once)
+
+    async def test_recent_jobs_stop_at_the_bound(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        jobs = [await submit(world.gateway(), payload={"text": "x" * 5_000}) for _ in range(4)]
+        monkeypatch.setattr(limits, "READ_BYTES_MAX", 12_000)
+
+        recent = (await get(world, "/jobs/recent?limit=500")).json()
+
+        assert [job["id"] for job in recent] == [jobs[3]["id"], jobs[2]["id"]]
+
+    async def test_the_last_full_page_says_that_it_is_the_last(self, world: World) -> None:
+        for _ in range(4):
+            await submit(world.gateway())
+
+        assert [len(page) for page in await walk(world, "/events?limit=2")] == [2, 2]
 
 
 class TestParts:

@@ -9,7 +9,7 @@ from observatory.core import limits
 from observatory.core.command import Cancel, Command, Fail, Refuse, Release, Report, Rescue, Snooze, Succeed
 from observatory.core.errors import ObservatoryError
 from observatory.core.event import Producer
-from observatory.core.folds import StatsView, fold_stats
+from observatory.core.folds import STATS_VIEW, StatsView, fold_stats
 from observatory.core.job import Job, JobError, NewJob, Outcome, Progress
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import SqliteFile
@@ -17,7 +17,6 @@ from observatory.engine.sqlite_migrations import load_migrations, migrate
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.port import Order
 from observatory.job_store.sqlite import MIGRATIONS, SqliteJobStore
-from observatory.metrics_engine.engine import STATS_VIEW
 from observatory.testing.manual_sources import ManualClock, SeededIds
 from observatory.view_store.projection import Projection
 from observatory.view_store.sqlite import SqliteViewStore

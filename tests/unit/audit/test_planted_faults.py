@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from observatory.core import limits
 from tests.unit.audit.conftest import Plant, audit, found
 from tests.unit.audit.populated import Populated
 
@@ -285,3 +286,75 @@ def test_a_gap_of_positions_alone(plant: Plant) -> None:
 
     assert ("position_gap", None) in found(report)
     assert {job for _, job in found(report)} == {None}
+
+
+FAR = 2**62
+"""A number that nothing may count up to."""
+
+
+def test_an_event_that_was_moved_far_away_costs_no_more_than_any_other(
+    plant: Plant, copy: Path, populated: Populated
+) -> None:
+    job_id = populated.job_ids["completed"]
+    before = audit(copy).checked.position
+
+    report = plant(("UPDATE events SET position = ? WHERE job_id = ? AND sequence = 2", (FAR, job_id)))
+
+    gaps = [violation.detail for violation in report.violations if violation.code == "position_gap"]
+    assert len(gaps) == 2
+    assert gaps[1] == f"positions {before + 1} to {FAR - 1} are missing from the log"
+    assert report.checked.position == FAR
+
+
+def test_a_damaged_event_far_away_is_found_at_once_and_reported_once(plant: Plant, populated: Populated) -> None:
+    report = plant(
+        ("UPDATE events SET payload = '{' WHERE position = 3", ()),
+        (f"UPDATE events SET payload = '{{', position = {FAR} WHERE position = 5", ()),
+    )
+
+    unreadable = [violation.detail for violation in report.violations if violation.code == "event_unreadable"]
+    assert [detail.split(" cannot")[0] for detail in unreadable] == [
+        "the event at position 3",
+        f"the event at position {FAR}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"UPDATE events SET sequence = {FAR} WHERE job_id = ?1 AND sequence = {LAST}",
+        f"UPDATE jobs SET sequence = {FAR} WHERE id = ?",
+        f"UPDATE jobs SET attempt = {FAR}, max_attempts = {FAR} WHERE id = ?",
+        f"UPDATE jobs SET fence = {FAR} WHERE id = ?",
+        f"UPDATE jobs SET run_at = {FAR} WHERE id = ?",
+        f"UPDATE jobs SET number = {FAR} WHERE id = ?",
+        f"UPDATE events SET occurred_at = {FAR} WHERE job_id = ?",
+        f"UPDATE events SET payload = json_set(payload, '$.fence', {FAR}) WHERE job_id = ?",
+        f"UPDATE events SET payload = json_set(payload, '$.attempt', {FAR}) WHERE job_id = ?",
+    ],
+)
+def test_an_absurd_number_is_reported_and_not_counted_up_to(plant: Plant, populated: Populated, change: str) -> None:
+    report = plant((change, (populated.job_ids["completed"],)))
+
+    assert report.is_clean == ("number" in change), found(report)  # the number of a row is nobody's promise
+
+
+@pytest.mark.parametrize("where", ["checkpoint", "document"])
+def test_an_absurd_number_in_the_counters_is_reported(plant: Plant, where: str) -> None:
+    change = {"checkpoint": f"checkpoint = {FAR}", "document": f"document = json_set(document, '$.events', {FAR})"}
+
+    report = plant((f"UPDATE views SET {change[where]}", ()))
+
+    assert not report.is_clean
+
+
+def test_a_damaged_event_of_a_packed_job_does_not_end_the_audit(
+    plant: Plant, populated: Populated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "AUDIT_DOCUMENTS_MAX", 0)
+    job_id = populated.job_ids["completed"]
+
+    report = plant(("UPDATE events SET payload = '{' WHERE job_id = ? AND sequence = 3", (job_id,)))
+
+    assert ("event_unreadable", None) in found(report)
+    assert {job for _, job in found(report)} == {job_id, None}

@@ -231,6 +231,14 @@ def test_the_elements_bound_counts_all_levels():
     assert refused(b"[" + b",".join([row] * rows) + b",0]").code == "too_many_members"
 
 
+def test_the_bound_of_one_object():
+    def of(count):
+        return b"{" + b",".join(b'"%d":0' % number for number in range(count)) + b"}"
+
+    assert len(decode(of(limits.JSON_OBJECT_KEYS_MAX))) == limits.JSON_OBJECT_KEYS_MAX
+    assert refused(of(limits.JSON_OBJECT_KEYS_MAX + 1)).code == "too_many_members"
+
+
 def test_what_is_too_wide_and_too_deep_at_its_start_is_too_deep():
     assert refused(b"[" * 65 + b"," * 200_000).code == "too_deep"
 

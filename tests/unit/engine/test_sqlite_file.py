@@ -154,6 +154,33 @@ async def test_a_commit_that_was_refused_is_rolled_back_and_tried_one_by_one(fil
     assert await file.read(select) == [1, 2]
 
 
+async def test_a_group_that_cannot_begin_is_not_tried_one_by_one(file, monkeypatch):
+    said = sqlite3.OperationalError("database is locked")
+
+    class Locked:
+        """A connection to a file that somebody else holds."""
+
+        in_transaction = False
+        begun = 0
+
+        def execute(self, sql, *values):
+            assert sql == "BEGIN IMMEDIATE"
+            self.begun += 1
+            raise said
+
+    locked = Locked()
+    real = file._connection
+    monkeypatch.setattr(file, "_connection", locked)
+
+    values = await write_all(file, [insert(number) for number in range(limits.WRITE_GROUP_MAX)])
+
+    assert all(value is said for value in values)
+    assert locked.begun == 1
+    monkeypatch.setattr(file, "_connection", real)
+    assert await file.write(insert(1)) == 1
+    assert await file.read(select) == [1]
+
+
 async def test_a_transaction_whose_rollback_failed_does_not_block_the_writer(file, monkeypatch):
     class NoRollback:
         def __init__(self, connection):
@@ -217,6 +244,35 @@ async def test_a_read_sees_every_commit_that_returned_before_it(file):
     for number in range(20):
         await file.write(insert(number))
         assert number in await file.read(select)
+
+
+def endless(connection):
+    connection.execute(
+        "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    ).fetchone()
+
+
+async def test_a_read_that_never_ends_is_ended_and_the_next_one_answers(file, monkeypatch):
+    monkeypatch.setattr(limits, "STATEMENT_S_MAX", 0.05)
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        await file.read(endless)
+    with pytest.raises(StoreUnavailable), translated(StoreUnavailable):
+        await file.read(endless)
+
+    monkeypatch.undo()
+    assert await file.read(select) == []
+    assert await file.write(insert(1)) == 1
+
+
+async def test_a_read_that_waits_too_long_for_a_reader_is_not_begun(file, monkeypatch):
+    monkeypatch.setattr(limits, "STATEMENT_S_MAX", -1.0)
+    begun = []
+
+    with pytest.raises(sqlite3.OperationalError, match="no reader was free"):
+        await file.read(begun.append)
+
+    assert begun == []
+    assert file.read_now(select) == []
 
 
 async def test_a_read_can_change_nothing(file):

@@ -10,9 +10,10 @@ from observatory.engine.sqlite_migrations import (
     Migration,
     load_migrations,
     migrate,
-    refuse_newer,
+    refuse_unusable,
     schema_version,
 )
+from observatory.runtime.wiring import open_file
 
 FIRST = Migration(
     1,
@@ -99,7 +100,7 @@ def test_a_newer_file_is_refused_and_not_touched(connection, path):
         migrate(again, ALL[:2], path=path)
     again.close()
     with pytest.raises(DataTooNew):
-        refuse_newer(path, ALL[:2])
+        refuse_unusable(path, ALL[:2])
 
     assert refused.value.remedy
     assert path.read_bytes() == before
@@ -116,7 +117,7 @@ def test_any_other_file_passes_the_look_from_outside(connection, path, tmp_path,
         migrate(filled, ALL[: 1 if make == "older" else 3], path=other)
         filled.close()
 
-    refuse_newer(other, ALL)
+    refuse_unusable(other, ALL)
 
     assert other.exists() == (make != "missing")
 
@@ -140,14 +141,47 @@ def test_a_version_without_its_record_is_refused(connection, path):
         migrate(connection, ALL, path=path)
 
 
-def test_somebody_elses_database_is_refused_and_not_touched(connection, path):
-    connection.execute("CREATE TABLE theirs (n INTEGER)")
-    connection.execute("PRAGMA user_version = 1")
+THEIRS = {
+    "tables and no version": "CREATE TABLE theirs (n INTEGER);",
+    "tables and a version": "CREATE TABLE theirs (n INTEGER); PRAGMA user_version = 1;",
+    "a version that we do not have yet": "CREATE TABLE theirs (n INTEGER); PRAGMA user_version = 77;",
+    "a version and no table": "PRAGMA user_version = 2;",
+    "a table of migrations, not like ours": "CREATE TABLE migrations (id INTEGER, batch INTEGER);",
+    "such a table and a version": "CREATE TABLE migrations (id INTEGER, batch INTEGER); PRAGMA user_version = 1;",
+    "only a view": "CREATE VIEW theirs AS SELECT 1;",
+}
 
-    with pytest.raises(DataFolderUnusable, match="is not one of ours"):
-        migrate(connection, ALL, path=path)
 
-    assert [name for name, _ in schema_of(connection)] == ["theirs"]
+@pytest.mark.parametrize("sql", THEIRS.values(), ids=THEIRS)
+def test_another_programs_database_is_refused_and_stays_as_it_is(tmp_path, sql):
+    path = tmp_path / "observatory.db"
+    theirs = sqlite3.connect(path)
+    theirs.executescript(sql)
+    before = path.read_bytes()
+
+    with pytest.raises(DataFolderUnusable, match="another program's database") as refused:
+        refuse_unusable(path, ALL)
+    with pytest.raises(DataFolderUnusable, match="another program's database"):
+        migrate(theirs, ALL, path=path)
+    theirs.close()
+
+    assert refused.value.remedy
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["observatory.db"]
+
+
+def test_the_system_does_not_take_over_another_programs_database(tmp_path):
+    path = tmp_path / "observatory.db"
+    theirs = sqlite3.connect(path)
+    theirs.execute("CREATE TABLE theirs (n INTEGER)")
+    theirs.close()
+    before = path.read_bytes()
+
+    with pytest.raises(DataFolderUnusable):
+        open_file(path)
+
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["observatory.db"]
 
 
 class Killed(Exception):

@@ -67,8 +67,10 @@ def test_a_job_may_be_due_within_the_window(ahead_s: int, is_accepted: bool) -> 
     ("name", "bytes_max"), [("payload", limits.PAYLOAD_BYTES_MAX), ("metadata", limits.METADATA_BYTES_MAX)]
 )
 def test_documents_are_bounded_in_canonical_bytes(name: str, bytes_max: int) -> None:
-    fitting = {"t": "é" * ((bytes_max - len(canonical({"t": ""}))) // 2)}
-    over = {"t": "é" * (bytes_max // 2)}
+    pairs, rest = divmod(bytes_max - len(canonical({"t": ""})), len("é".encode()))
+    fitting = {"t": "é" * pairs + "x" * rest}
+    over = {"t": fitting["t"] + "x"}
+    assert len(canonical(fitting)) == bytes_max
 
     checked(**{name: fitting})
     with pytest.raises(InvalidJob) as refused:

@@ -189,6 +189,19 @@ def test_an_error_fits_its_limits_in_text_that_can_be_stored(message: str) -> No
     assert "\0" not in failure.message + failure.traceback
 
 
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_a_message_is_whole_up_to_its_limit_and_cut_beyond(beyond: int) -> None:
+    said = "x" * (limits.ERROR_MESSAGE_BYTES_MAX + beyond)
+    try:
+        raise ValueError(said)
+    except ValueError as error:
+        failure = raised(error).error
+
+    assert failure is not None
+    assert (failure.message == said) == (beyond == 0)
+    assert len(failure.message.encode()) <= limits.ERROR_MESSAGE_BYTES_MAX
+
+
 def test_a_long_message_does_not_push_the_frames_out_of_the_traceback() -> None:
     try:
         raise ValueError("x" * 1_000_000)

@@ -157,7 +157,7 @@ def test_up_in_a_read_only_folder_is_one_clear_line_with_its_cure(tmp_path: Path
 
 def test_up_on_a_read_only_database_is_one_clear_line_with_its_cure(folder: DataFolder) -> None:
     connection = sqlite3.connect(folder.database)
-    connection.execute("CREATE TABLE t (x)")
+    connection.executescript("CREATE TABLE t (x); DROP TABLE t;")
     connection.close()
     folder.database.chmod(0o400)
     folder.close()

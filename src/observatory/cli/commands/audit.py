@@ -1,6 +1,8 @@
 """`audit`."""
 
+import contextlib
 import os
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +13,7 @@ from observatory.cli.output import Output, cell, of_process
 from observatory.runtime.settings import load
 
 if TYPE_CHECKING:
+    from observatory.audit.auditor import Say
     from observatory.audit.report import AuditReport
 
 
@@ -24,8 +27,9 @@ def audit(*, folder: Folder = FOLDER) -> int:
     settings = load({"data_dir": folder.data_dir}, os.environ)
     from observatory.runtime.wiring import audit as run_audit
 
-    report = run_audit(settings.data_dir)
     out = of_process()
+    with _progress(out) as say:
+        report = run_audit(settings.data_dir, say=say)
     if folder.json:
         out.json(report)
     else:
@@ -38,6 +42,28 @@ def _show(out: Output, report: "AuditReport") -> None:
         out.line(f"{cell(violation.code)}  {cell(violation.job_id)}  {cell(violation.detail, bytes_max=1000)}")
     checked = ", ".join(f"{name} {count}" for name, count in msgspec.structs.asdict(report.checked).items())
     if report.violations:
-        out.mark("fail", f"{len(report.violations)} faults", checked)
+        left_out = report.violations_left_out
+        more = f", of which the last {left_out} are not listed" if left_out else ""
+        out.mark("fail", f"{len(report.violations) + left_out} faults{more}", checked)
     else:
         out.mark("ok", "nothing is missing and nothing is double", checked)
+
+
+@contextlib.contextmanager
+def _progress(out: Output) -> Generator["Say | None"]:
+    """A line that says how far a long audit is, and goes away; nothing when nobody watches."""
+    if not out.err_is_terminal:
+        yield None
+        return
+    from rich.console import Console
+
+    status = Console(stderr=True).status("auditing", spinner="dots")
+
+    def say(done: int, total: int) -> None:
+        status.update(f"auditing, {done * 100 // max(total, 1)} %")
+        status.start()
+
+    try:
+        yield say
+    finally:
+        status.stop()

@@ -63,7 +63,7 @@ export function noticeOf(state, known, failure, seconds) {
   }
   if (failure) {
     const title = state === "failed" ? "The read model does not answer" : "These numbers are old";
-    return [title, failure, `Trying again in ${seconds} s. If it stays so:  odd-dashboard doctor`];
+    return [title, failure, `Trying again in ${seconds} s. If it stays so, start it again:  odd-dashboard up`];
   }
   if (state === "stale") {
     const said = known.stats.state === "rebuilding" ? "The view is being made anew from the history." : "The view is behind the history.";
