@@ -103,6 +103,9 @@ PAGE_ITEMS_DEFAULT = 50
 PAGE_ITEMS_MAX = 500
 CURSOR_CHARS_MAX = 512
 
+CURSOR_PLACE_MAX = 2**63 - 1
+"""Largest number that a row or a position can have in any store: a signed 64-bit integer."""
+
 # --- loops ------------------------------------------------------------------------------------
 
 POLL_S = 2.0

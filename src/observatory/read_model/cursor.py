@@ -23,27 +23,31 @@ def write_cursor(place: int, *, of: str) -> str:
     The cursor for *place*.
 
     Args:
-        place: From 0: a number of the store, such as a position.
+        place: From 1 to `limits.CURSOR_PLACE_MAX`: a number of the store, such as a position.
         of: Names the list and its filter; reading needs the same.
     """
+    assert 1 <= place <= limits.CURSOR_PLACE_MAX, f"no row stands at {place}"
     known = _VERSION + place.to_bytes(_PLACE_BYTES, "big")
     return base64.urlsafe_b64encode(known + _check_sum(known, of)).rstrip(b"=").decode()
 
 
 def read_cursor(text: str, *, of: str) -> int:
     """
-    The place that *text* was written for.
+    The place that *text* was written for, from 1 to `limits.CURSOR_PLACE_MAX`.
 
     Raises:
         BadQuery: Not a cursor of this list and filter (`bad_cursor`).
     """
     raw = _decoded(text)
     known, check_sum = raw[:-_SUM_BYTES], raw[-_SUM_BYTES:]
-    if len(raw) != _BYTES or known[:1] != _VERSION or check_sum != _check_sum(known, of):
+    place = int.from_bytes(known[1:], "big")
+    is_ours = len(raw) == _BYTES and known[:1] == _VERSION and check_sum == _check_sum(known, of)
+    # Whoever computes the check sum may name any place; one that no store can hold would fail inside the store.
+    if not is_ours or not 1 <= place <= limits.CURSOR_PLACE_MAX:
         raise BadQuery(
             "this cursor was not given by this list with this filter; begin again without one", code="bad_cursor"
         )
-    return int.from_bytes(known[1:], "big")
+    return place
 
 
 def _decoded(text: str) -> bytes:
