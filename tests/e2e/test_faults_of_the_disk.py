@@ -143,11 +143,14 @@ def tell_the_story(up: Up, take: Callable[[], object], give_back: Callable[[], o
     assert refused.json()["code"] == "store_unavailable"
     assert up.process.poll() is None
     assert up.get(f"/jobs/{accepted[0]}")["type"] == "echo"
-    until(lambda: readiness(up), lambda answer: answer.status_code == 503)  # the loops cannot store what became due
+    for service, down in (("gateway", "job_store"), ("read model", "job_store"), ("read model", "loops")):
+        until(lambda name=service: readiness(up, name), lambda answer, name=down: name in reasons(answer))
+    assert reasons(readiness(up, "gateway"))["job_store"] in {"disk_full", "write_failed"}
 
     give_back()
     until(lambda: submit(up, 7), lambda answer: answer.status_code == 201, accepted)
-    until(lambda: readiness(up), lambda answer: answer.status_code == 200)
+    for service in ("gateway", "read model"):
+        until(lambda name=service: readiness(up, name), lambda answer: answer.status_code == 200)
 
     assert [up.until_final(job_id)["status"] for job_id in accepted] == ["COMPLETED"] * len(accepted)
     audit = odd(up.data_dir, "audit", "--json")
@@ -158,8 +161,13 @@ def submit(up: Up, n: int, text: str = "", **fields: str) -> httpx2.Response:
     return up.post("/jobs", {"type": "echo", "payload": {"n": n, "text": text}, **fields})
 
 
-def readiness(up: Up) -> httpx2.Response:
-    return httpx2.get(up.url("read model") + "/readyz", timeout=10)
+def readiness(up: Up, service: str) -> httpx2.Response:
+    return httpx2.get(up.url(service) + "/readyz", timeout=10)
+
+
+def reasons(answer: httpx2.Response) -> dict[str, str]:
+    """Of everything that is down."""
+    return {check["name"]: check["reason"] for check in answer.json()["checks"] if not check["isUp"]}
 
 
 def until(

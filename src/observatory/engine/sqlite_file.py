@@ -43,6 +43,10 @@ class CommitUnknown(sqlite3.OperationalError):
     """A commit failed and left no transaction to roll back: it may have taken effect."""
 
 
+class FileGone(sqlite3.OperationalError):
+    """The path does not name the open file any more: it was deleted, moved or replaced. Nothing was written."""
+
+
 class SqliteFile:
     """
     The file at *path*, opened once by its owner.
@@ -57,6 +61,7 @@ class SqliteFile:
         self._writer_executor = writer
         self._readers_executor = readers
         self._connection = self.open_connection()
+        self._identity = _identity(path)
         self._has_begun = False
         """Of the last transaction: False when not even its BEGIN succeeded."""
         self._reader_local = threading.local()
@@ -66,6 +71,18 @@ class SqliteFile:
         self._is_closed = False
         self.has_committed = asyncio.Event()
         """Set after every group that was written. Whoever waits for it clears it."""
+        self.write_error: sqlite3.Error | None = None
+        """Why the file did not take the last unit that it was given; None once it took one again."""
+
+    def check_name(self) -> None:
+        """
+        Return when the path still names the file that is open. Costs one look at the folder.
+
+        Raises:
+            FileGone: It does not: what would be written now is lost when the file is closed.
+        """
+        if _identity(self.path) != self._identity:
+            raise FileGone(f"{self.path} was deleted, moved or replaced while it was open")
 
     async def write(self, unit: Unit[T]) -> T:
         """
@@ -77,6 +94,7 @@ class SqliteFile:
         Raises:
             sqlite3.Error: The file did not take it; nothing was written.
             CommitUnknown: It is not known whether the unit took effect.
+            FileGone: The file has no name any more, so nothing was written.
             ObservatoryError: Raised by *unit* itself; nothing was written.
         """
         if self._is_closed:
@@ -140,23 +158,31 @@ class SqliteFile:
                 except Exception as error:  # noqa: BLE001 — nobody waits for this task: its error belongs to the callers
                     answers = [(None, error)] * len(group)
                 for (_, future), (value, error) in zip(group, answers, strict=True):
+                    self._note(error)
                     _answer(future, value, error)
                 self.has_committed.set()
         finally:
             self._writing = None
 
+    def _note(self, error: BaseException | None) -> None:
+        """Keep *error* if it is the file's fault. One that a unit raised by itself says nothing about the file."""
+        if error is None:
+            self.write_error = None
+        elif isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_UNITS):
+            self.write_error = error
+
     def run_group(self, units: list[Unit[Any]]) -> list[tuple[Any, BaseException | None]]:
         """
         Commit *units* together; if one of them fails, roll back and commit each by itself.
 
-        They are not run again when the commit of the group may have taken effect, nor when the group
-        could not begin: each would wait as long again for the same lock.
+        They are not run again when the commit of the group may have taken effect, nor when the file has
+        lost its name, nor when the group could not begin: each would wait as long again for the same lock.
         """
         if len(units) > 1:
             try:
                 with self._transaction():
                     values = [unit(self._connection) for unit in units]
-            except CommitUnknown as error:
+            except (CommitUnknown, FileGone) as error:
                 return [(None, error)] * len(units)
             except Exception as error:  # noqa: BLE001 — the unit that failed fails again below, without the others
                 if not self._has_begun:
@@ -185,6 +211,7 @@ class SqliteFile:
             self._roll_back()
             raise
         try:
+            self.check_name()
             self.commit(self._connection)
         except sqlite3.Error as error:
             if not self._connection.in_transaction:
@@ -222,6 +249,7 @@ class SqliteFile:
         return query(connection)
 
     def _open_reader(self) -> sqlite3.Connection:
+        self.check_name()  # else the reader would open another file, or make an empty one
         connection = self.open_connection(is_reader=True)
         self._reader_local.connection = connection
         self._reader_connections.append(connection)
@@ -247,6 +275,18 @@ def connect(path: Path, *, is_reader: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 2000")
     return connection
+
+
+_FAULTS_OF_UNITS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file *path* names; None when it names none that can be found."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _answer(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:

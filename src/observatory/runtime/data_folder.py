@@ -19,8 +19,8 @@ from pathlib import Path
 import msgspec
 
 from observatory.client.data_folder import RUNNING_FILE, TOKEN_FILE, Running
-from observatory.core.errors import DataFolderInUse, DataFolderUnusable, Unavailable
-from observatory.engine.sqlite_file import CommitUnknown
+from observatory.core.errors import DataFolderInUse, DataFolderUnusable, StoreUnavailable, Unavailable
+from observatory.engine.sqlite_file import FileGone, SqliteFile
 from observatory.runtime.forks import close_in_forks, keep_in_forks
 from observatory.runtime.sources import new_token
 
@@ -126,19 +126,62 @@ def answering(path: Path) -> Generator[None]:
     try:
         yield
     except Unavailable as error:
-        reason: BaseException | None = error.__cause__
-        if isinstance(reason, CommitUnknown):
-            reason = reason.__cause__
+        reason = _said_by_the_engine(error.__cause__)
         if not isinstance(reason, sqlite3.Error):
             raise
         raise _unusable_database(path, reason) from error
 
 
+class CannotWrite(StoreUnavailable):
+    """
+    The database can be read and not written.
+
+    Args:
+        code: For machines: `file_gone`, `disk_full` or `write_failed`.
+    """
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+def check_writes(file: SqliteFile) -> None:
+    """
+    Return when *file* still has its name and took the last write that it was given.
+
+    Raises:
+        CannotWrite: It has not, or did not.
+    """
+    try:
+        file.check_name()
+    except FileGone as error:
+        raise CannotWrite("file_gone", str(error)) from error
+    error = _said_by_the_engine(file.write_error)
+    if error is not None:
+        code = "disk_full" if isinstance(error, sqlite3.Error) and _means_full(file.path, error) else "write_failed"
+        raise CannotWrite(code, f"the last write failed ({error})") from error
+
+
+def _said_by_the_engine(error: BaseException | None) -> BaseException | None:
+    """The engine's own error behind one of ours, which has no result code."""
+    cause = error.__cause__ if error is not None else None
+    return cause if isinstance(error, sqlite3.Error) and isinstance(cause, sqlite3.Error) else error
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; an error that it did not raise has none."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
+def _means_full(path: Path, error: sqlite3.Error) -> bool:
+    code = _code(error)
+    return code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_nearly_full(path))
+
+
 def _unusable_database(path: Path, error: sqlite3.Error) -> DataFolderUnusable:
-    """By SQLite's primary result code; an error that it did not raise has none."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_nearly_full(path)):
+    if _means_full(path, error):
         return _full(path)
+    code = _code(error)
     if code == sqlite3.SQLITE_IOERR:
         return DataFolderUnusable(
             f"{path} cannot be written ({error})", f"look at the disk, its quota and its limits, or {_ELSEWHERE}"

@@ -42,7 +42,7 @@ from observatory.read_model.http import create_read_model_app
 from observatory.read_model.read_model import ReadModel
 from observatory.runtime.auditing import Drivers, audit_folder
 from observatory.runtime.build_info import build_info
-from observatory.runtime.data_folder import usable
+from observatory.runtime.data_folder import check_writes, usable
 from observatory.runtime.settings import Settings
 from observatory.runtime.supervisor import Loop, Supervisor
 from observatory.view_store.sqlite import SqliteViewStore
@@ -292,7 +292,13 @@ class Wiring:
         )
 
     def _store_check(self) -> Check:
-        return Check("job_store", self._queries.types)
+        """Reads go on when the disk is full or the file was deleted; a store that cannot be written is not ready."""
+
+        async def probe() -> None:
+            check_writes(self._file)
+            await self._queries.types()
+
+        return Check("job_store", probe)
 
     def _loop_checks(self) -> list[Check]:
         """A loop that keeps failing makes the process not ready: it is up, but deaf."""

@@ -9,7 +9,7 @@ import pytest
 from observatory.core import limits
 from observatory.core.errors import ObservatoryError, StoreUnavailable, UnknownJob
 from observatory.engine.inline_executor import InlineExecutor
-from observatory.engine.sqlite_file import CommitUnknown, SqliteFile, translated
+from observatory.engine.sqlite_file import CommitUnknown, FileGone, SqliteFile, translated
 
 
 class CountingFile(SqliteFile):
@@ -319,6 +319,66 @@ async def test_a_closed_file_takes_and_gives_nothing(file):
         await file.write(insert(1))
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         await file.read(select)
+
+
+@pytest.mark.parametrize("lose", ["delete", "move", "replace"])
+async def test_a_file_that_lost_its_name_takes_nothing(file, tmp_path, lose):
+    await file.write(insert(1))
+    path, elsewhere = file.path, tmp_path / "elsewhere.db"
+    if lose == "delete":
+        path.unlink()
+    else:
+        path.rename(elsewhere)
+        if lose == "replace":
+            path.write_bytes(elsewhere.read_bytes())
+
+    values = await write_all(file, [insert(2), insert(3)])
+
+    assert [type(value) for value in values] == [FileGone, FileGone]
+    assert isinstance(file.write_error, FileGone)
+    with pytest.raises(FileGone, match="deleted, moved or replaced"):
+        file.check_name()
+    assert select(file._connection) == [1]
+
+
+async def test_a_new_reader_does_not_open_another_file_of_the_same_name(file):
+    file.path.unlink()
+
+    with pytest.raises(FileGone):
+        await file.read(select)
+
+    assert not file.path.exists()
+
+
+async def test_a_file_that_was_moved_back_takes_writes_again(file, tmp_path):
+    file.path.rename(tmp_path / "elsewhere.db")
+    await write_all(file, [insert(1)])
+    (tmp_path / "elsewhere.db").rename(file.path)
+
+    file.check_name()
+
+    assert await file.write(insert(2)) == 2
+    assert file.write_error is None
+
+
+async def test_the_last_failed_write_is_remembered_until_one_succeeds(file, monkeypatch):
+    full = sqlite3.OperationalError("database or disk is full")
+    assert file.write_error is None
+
+    with monkeypatch.context() as patched:
+        patched.setattr(file, "commit", failing(0, full))
+        await write_all(file, [insert(1)])
+        assert file.write_error is full
+    await write_all(file, [insert(2)])
+
+    assert file.write_error is None
+
+
+@pytest.mark.parametrize("error", [UnknownJob("x"), sqlite3.IntegrityError("x"), AssertionError("x")], ids=repr)
+async def test_what_a_unit_gets_wrong_itself_is_not_the_files_fault(file, error):
+    await write_all(file, [failing(1, error)])
+
+    assert file.write_error is None
 
 
 async def test_waiters_learn_of_a_commit(file):

@@ -14,9 +14,10 @@ import pytest
 
 from observatory.client.data_folder import Running, read_running, read_token
 from observatory.core.errors import DataFolderInUse, DataFolderUnusable, StoreUnavailable
-from observatory.engine.sqlite_file import translated
+from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.sqlite_file import CommitUnknown, FileGone, SqliteFile, translated
 from observatory.runtime import data_folder
-from observatory.runtime.data_folder import DataFolder, answering, usable
+from observatory.runtime.data_folder import CannotWrite, DataFolder, answering, check_writes, usable
 from tests.e2e.process import BY_PERMISSIONS, odd
 
 RUNNING = Running(
@@ -230,3 +231,53 @@ def test_what_a_service_translated_already_is_understood_too(tmp_path: Path) -> 
 def test_a_service_that_is_away_for_another_reason_is_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable), answering(tmp_path):
         raise StoreUnavailable("of its own")
+
+
+# --- whether writes work --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Generator[SqliteFile]:
+    opened = SqliteFile(tmp_path / "observatory.db", writer=InlineExecutor(), readers=InlineExecutor())
+    yield opened
+    opened.abandon()
+
+
+def lost_commit(error: sqlite3.Error) -> CommitUnknown:
+    unknown = CommitUnknown(str(error))
+    unknown.__cause__ = error
+    return unknown
+
+
+FULL = raised(sqlite3.SQLITE_FULL, "database or disk is full")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (FULL, "disk_full"),
+        (lost_commit(FULL), "disk_full"),
+        (raised(sqlite3.SQLITE_IOERR_WRITE, "disk I/O error"), "write_failed"),
+        (sqlite3.OperationalError("of the driver"), "write_failed"),
+    ],
+)
+def test_a_write_that_failed_is_known_until_one_succeeds(file: SqliteFile, error: sqlite3.Error, code: str) -> None:
+    file.write_error = error
+
+    with pytest.raises(CannotWrite, match="the last write failed") as caught:
+        check_writes(file)
+    file.write_error = None
+    check_writes(file)
+
+    assert caught.value.code == code
+
+
+def test_a_deleted_file_is_not_ready_before_anybody_writes(file: SqliteFile) -> None:
+    check_writes(file)
+    file.path.unlink()
+
+    with pytest.raises(CannotWrite) as caught:
+        check_writes(file)
+
+    assert caught.value.code == "file_gone"
+    assert isinstance(caught.value.__cause__, FileGone)
