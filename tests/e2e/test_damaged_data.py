@@ -38,3 +38,16 @@ def test_nothing_is_accepted_into_a_file_that_lost_its_name(tmp_path: Path, is_r
     finally:
         up.process.kill()
     assert odd(up.data_dir, "audit").returncode == 0
+
+
+def test_a_start_on_a_folder_whose_jobs_are_gone_says_so_in_one_line(tmp_path: Path) -> None:
+    up = Up(tmp_path / "data").until_ready()
+    assert [step for step in up.steps if step["kind"] == "warn"] == []
+    assert up.stop() == 0
+    (up.data_dir / "observatory.db").unlink()
+
+    again = Up(up.data_dir).until_ready()
+
+    warned = [step["text"] for step in again.steps if step["kind"] == "warn"]
+    again.kill()
+    assert warned == ["the data folder was used before but has no jobs: beginning anew"]

@@ -42,6 +42,8 @@ class DataFolder:
         self.running_file = path / RUNNING_FILE
         self._lock_file = path / "lock"
         self._lock_fd: int | None = None
+        self.warnings: list[str] = []
+        """What was found that a person should know of, one line each; `open` and `token` add to it."""
 
     def open(self) -> None:
         """
@@ -65,6 +67,9 @@ class DataFolder:
             raise DataFolderInUse(f"{self.path} is held by another process", f"stop it, or {_ELSEWHERE}") from None
         self._lock_fd = fd
         close_in_forks(fd)
+        if self.token_file.exists() and not _has_bytes(self.database):
+            # The token is made after the database, so there was one.
+            self.warnings.append("the data folder was used before but has no jobs: beginning anew")
 
     def close(self) -> None:
         """Give the folder back. Safe to call twice."""
@@ -207,6 +212,10 @@ def _is_nearly_full(path: Path) -> bool:
 
 def _reason(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno else str(error)
+
+
+def _has_bytes(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def _write_private(path: Path, text: str) -> None:

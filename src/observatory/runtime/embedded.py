@@ -75,8 +75,11 @@ async def _running(settings: Settings, folder: DataFolder, say: Say) -> AsyncGen
         web = _listener(settings.host, settings.web_port, "dashboard", "ODD_WEB_PORT", stack)
         urls = Urls(gateway=url_of(gateway), read_model=url_of(read_model), web=url_of(web))
         supervisor = Supervisor(clock=sources.clock, randomness=sources.randomness)
+        token = folder.token()
+        for warning in folder.warnings:
+            say(Step("data", warning, kind="warn"))
         services = Wiring(
-            settings, file=file, sources=sources, supervisor=supervisor, urls=urls, token=folder.token()
+            settings, file=file, sources=sources, supervisor=supervisor, urls=urls, token=token
         ).services()
         await services.worker.store.end_leases_of_others([])
         await services.worker.announce()

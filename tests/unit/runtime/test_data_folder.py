@@ -100,6 +100,36 @@ def test_a_folder_that_knows_no_locks_is_not_said_to_be_in_use(tmp_path: Path, m
     assert "local disk" in caught.value.remedy
 
 
+ANEW = "the data folder was used before but has no jobs: beginning anew"
+
+
+@pytest.mark.parametrize("content", [None, b""], ids=["absent", "empty"])
+def test_a_used_folder_whose_jobs_are_gone_is_warned_about(folder: DataFolder, content: bytes | None) -> None:
+    folder.token()
+    folder.close()
+    if content is not None:
+        folder.database.write_bytes(content)
+    assert folder.warnings == []
+
+    again = DataFolder(folder.path)
+    again.open()
+    again.close()
+
+    assert again.warnings == [ANEW]
+
+
+def test_a_folder_with_its_jobs_and_a_new_one_are_not_warned_about(folder: DataFolder) -> None:
+    folder.token()
+    folder.close()
+    folder.database.write_bytes(b"jobs")
+
+    again = DataFolder(folder.path)
+    again.open()
+    again.close()
+
+    assert (folder.warnings, again.warnings) == ([], [])
+
+
 # --- the token and the addresses ------------------------------------------------------------------
 
 
