@@ -210,6 +210,9 @@ PREFETCH_MAX = 256
 CONFIG_FILE_BYTES_MAX = 64 * 1024
 """A settings file is a page of names; anything longer is another file."""
 
+TOKEN_CHARS_MIN = 16
+"""A shorter token can be guessed. Those that we make have 43."""
+
 TOKEN_CHARS_MAX = 512
 
 CONNECT_S_MAX = 3.0

@@ -11,14 +11,17 @@ The data folder of an embedded observatory: one owner process at a time.
 import contextlib
 import errno
 import os
+import re
 import shutil
 import sqlite3
+import stat
 from collections.abc import Generator
 from pathlib import Path
 
 import msgspec
 
 from observatory.client.data_folder import RUNNING_FILE, TOKEN_FILE, Running
+from observatory.core import limits
 from observatory.core.errors import DataFolderInUse, DataFolderUnusable, StoreUnavailable, Unavailable
 from observatory.engine.sqlite_file import FileGone, SqliteFile
 from observatory.runtime.forks import close_in_forks, keep_in_forks
@@ -28,6 +31,8 @@ _ELSEWHERE = "point ODD_DATA_DIR at another folder"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 """What systems say of a lock that somebody else has. Others, ENOLCK for one, say that the folder knows no locks."""
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_TOKEN = re.compile(b"[!-~]{%d,%d}" % (limits.TOKEN_CHARS_MIN, limits.TOKEN_CHARS_MAX))
 _FREE_BYTES_MIN = 1024 * 1024
 """With less, an input or output error of SQLite is taken for a full disk; a start needs a quarter of it."""
 
@@ -54,7 +59,7 @@ class DataFolder:
             DataFolderUnusable: It cannot be created or written.
         """
         with usable(self.path):
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make()
             fd = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(fd)
@@ -71,6 +76,16 @@ class DataFolder:
             # The token is made after the database, so there was one.
             self.warnings.append("the data folder was used before but has no jobs: beginning anew")
 
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            blocking = next(path for path in (self.path, *self.path.parents) if path.exists())
+            is_it = "it" if blocking == self.path else str(blocking)
+            raise DataFolderUnusable(
+                f"{self.path} cannot be written ({is_it} is not a folder)", f"name a folder: {_ELSEWHERE}"
+            ) from error
+
     def close(self) -> None:
         """Give the folder back. Safe to call twice."""
         fd, self._lock_fd = self._lock_fd, None
@@ -79,15 +94,39 @@ class DataFolder:
             os.close(fd)
 
     def token(self) -> str:
-        """The bearer token for writes; made on the first call, readable by its owner alone."""
+        """
+        The bearer token for writes; made on the first call, readable by its owner alone.
+
+        Raises:
+            DataFolderUnusable: The file holds something else, or a token that is too short to be a secret.
+        """
         with usable(self.path):
             with contextlib.suppress(FileNotFoundError):
-                token = self.token_file.read_text(encoding="utf-8").strip()
+                token = self._checked_token(self.token_file.read_bytes().strip())
                 if token:
+                    self._keep_to_owner(self.token_file)
                     return token
             token = new_token()
             _write_private(self.token_file, token + "\n")
         return token
+
+    def _checked_token(self, raw: bytes) -> str:
+        if raw and not _TOKEN.fullmatch(raw):
+            raise DataFolderUnusable(
+                f"{self.token_file} does not hold a token: one word of {limits.TOKEN_CHARS_MIN} to "
+                f"{limits.TOKEN_CHARS_MAX} printable ASCII characters",
+                "remove the file, so that the next start makes a token",
+            )
+        return raw.decode()
+
+    def _keep_to_owner(self, path: Path) -> None:
+        """Take the permissions of others away from a secret. They may have read it: that is worth a line."""
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if os.name != "nt" and mode & _OTHERS:
+            with contextlib.suppress(OSError):  # of somebody else, or on a read-only disk: the line says what is
+                path.chmod(0o600)
+            now = stat.S_IMODE(path.stat().st_mode)
+            self.warnings.append(f"other users could read {path.name} (mode {mode:04o}); its mode is {now:04o} now")
 
     def write_running(self, running: Running) -> None:
         """Publish the owner's addresses."""
@@ -212,6 +251,12 @@ def _is_nearly_full(path: Path) -> bool:
 
 def _reason(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno else str(error)
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file that nobody but its owner may read. One that exists keeps its content and its mode."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _has_bytes(path: Path) -> bool:

@@ -42,7 +42,7 @@ from observatory.read_model.http import create_read_model_app
 from observatory.read_model.read_model import ReadModel
 from observatory.runtime.auditing import Drivers, audit_folder
 from observatory.runtime.build_info import build_info
-from observatory.runtime.data_folder import check_writes, usable
+from observatory.runtime.data_folder import check_writes, make_private, usable
 from observatory.runtime.settings import Settings
 from observatory.runtime.supervisor import Loop, Supervisor
 from observatory.view_store.sqlite import SqliteViewStore
@@ -96,6 +96,7 @@ def open_file(path: Path) -> tuple[SqliteFile, Path | None]:
         refuse_unusable(path, migrations)
         writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         readers = ThreadPoolExecutor(limits.READERS, thread_name_prefix="sqlite-reader")
+        make_private(path)  # SQLite gives what it keeps beside the file the same mode
         file = SqliteFile(path, writer=writer, readers=readers)
         try:
             return file, file.migrate(migrations)

@@ -1,5 +1,6 @@
 """One owner at a time, a private token, and what is said when the folder cannot be used."""
 
+import asyncio
 import errno
 import os
 import sqlite3
@@ -13,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from observatory.client.data_folder import Running, read_running, read_token
+from observatory.core import limits
 from observatory.core.errors import DataFolderInUse, DataFolderUnusable, StoreUnavailable
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import CommitUnknown, FileGone, SqliteFile, translated
 from observatory.runtime import data_folder
-from observatory.runtime.data_folder import CannotWrite, DataFolder, answering, check_writes, usable
+from observatory.runtime.data_folder import CannotWrite, DataFolder, answering, check_writes, make_private, usable
+from observatory.runtime.wiring import open_file
 from tests.e2e.process import BY_PERMISSIONS, odd
 
 RUNNING = Running(
@@ -147,6 +150,72 @@ def test_an_empty_token_file_is_filled(folder: DataFolder) -> None:
     assert mode(folder.token_file) == 0o600
 
 
+@pytest.mark.parametrize("length", [limits.TOKEN_CHARS_MIN, limits.TOKEN_CHARS_MAX])
+def test_a_token_of_ones_own_is_kept(folder: DataFolder, length: int) -> None:
+    folder.token_file.write_text("t" * length, encoding="utf-8")
+    folder.token_file.chmod(0o600)
+
+    assert folder.token() == "t" * length == read_token(folder.path)
+    assert folder.warnings == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"t" * (limits.TOKEN_CHARS_MIN - 1),
+        b"t" * (limits.TOKEN_CHARS_MAX + 1),
+        b"\xff" * 20,
+        "é".encode() * 20,
+        b"two words of some length",
+        b"two lines\nof some length",
+    ],
+    ids=["too short", "too long", "no UTF-8", "not ASCII", "two words", "two lines"],
+)
+def test_a_token_file_that_holds_no_token_is_refused_and_kept(folder: DataFolder, content: bytes) -> None:
+    folder.token_file.write_bytes(content)
+
+    with pytest.raises(DataFolderUnusable, match=f"^{folder.token_file} does not hold a token") as caught:
+        folder.token()
+
+    assert caught.value.remedy.startswith("remove the file")
+    assert folder.token_file.read_bytes() == content
+
+
+@pytest.mark.parametrize("open_to_others", [0o644, 0o640, 0o602])
+def test_a_token_that_others_could_read_is_kept_from_them_with_a_warning(
+    folder: DataFolder, open_to_others: int
+) -> None:
+    token = folder.token()
+    folder.token_file.chmod(open_to_others)
+
+    again = DataFolder(folder.path)
+
+    assert again.token() == token
+    assert mode(folder.token_file) == 0o600
+    assert again.warnings == [f"other users could read token (mode {open_to_others:04o}); its mode is 0600 now"]
+
+
+def test_the_database_is_private_in_a_folder_that_is_not(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    tmp_path.chmod(0o755)
+
+    file, _ = open_file(folder.database)
+
+    modes = {path.name: mode(path) for path in tmp_path.iterdir()}
+    asyncio.run(file.close())
+    assert modes == dict.fromkeys(["observatory.db", "observatory.db-wal", "observatory.db-shm"], 0o600)
+
+
+def test_the_mode_of_a_database_that_exists_is_its_owners_choice(tmp_path: Path) -> None:
+    database = tmp_path / "observatory.db"
+    make_private(database)
+    database.chmod(0o640)
+
+    make_private(database)
+
+    assert mode(database) == 0o640
+
+
 def test_the_addresses_are_published_whole_and_taken_back(folder: DataFolder) -> None:
     folder.write_running(RUNNING)
     assert read_running(folder.path) == RUNNING
@@ -165,9 +234,10 @@ def test_a_file_in_place_of_the_folder_is_one_clear_line(tmp_path: Path) -> None
     path = tmp_path / "file"
     path.write_text("", encoding="utf-8")
 
-    for wanted in (path, path / "below"):
-        with pytest.raises(DataFolderUnusable, match=f"^{wanted} cannot be written") as caught:
+    for wanted, what in ((path, "it"), (path / "below", path), (path / "far" / "below", path)):
+        with pytest.raises(DataFolderUnusable) as caught:
             DataFolder(wanted).open()
+        assert str(caught.value) == f"{wanted} cannot be written ({what} is not a folder)"
         assert "ODD_DATA_DIR" in caught.value.remedy
 
 
