@@ -13,7 +13,7 @@ from observatory.audit.event_ids import EventIds
 from observatory.audit.histories import Histories
 from observatory.audit.history import UNREADABLE, fingerprint, row_document
 from observatory.audit.judge import Judge
-from observatory.audit.report import AuditReport, Checked, Code, Findings, Ledger
+from observatory.audit.report import AuditReport, Checked, Code, Findings, Ledger, Note, NoteCode
 from observatory.core import limits
 from observatory.core.errors import BadEnvelope
 from observatory.core.event import Event
@@ -35,10 +35,19 @@ class Auditor:
     Args:
         log: Shared with the truth: a log that is filled later may rightly lag behind the rows.
         view: Name of the saved counters.
+        known: What is wrong with the store beneath the drivers; it is reported first.
     """
 
     def __init__(
-        self, *, queries: JobQueries, log: EventLog, views: ViewStore, view: str, clock: Clock, say: Say | None = None
+        self,
+        *,
+        queries: JobQueries,
+        log: EventLog,
+        views: ViewStore,
+        view: str,
+        clock: Clock,
+        say: Say | None = None,
+        known: Iterable[tuple[Code, str]] = (),
     ) -> None:
         assert log.is_shared_with_truth, "only the truth's own log can be held against its rows"
         self._queries = queries
@@ -49,6 +58,8 @@ class Auditor:
         self._say = say
         self._said_s = clock.monotonic()
         self._findings = Findings()
+        for code, detail in known:
+            self._findings.add(code, None, detail)
         self._histories = Histories(log)
         self._judge = Judge(queries=queries, log=log, findings=self._findings)
         self._event_ids = EventIds()
@@ -68,9 +79,11 @@ class Auditor:
         """Check everything once."""
         began_s = self._clock.monotonic()
         stored = await self._views.load(self._view)
-        self._head = await self._log.head()  # after the view: a checkpoint is never ahead of a later head
+        given = await self._log.highest_given()
+        self._head = await self._log.head()  # after the others: in a sound log neither is ahead of a later head
         counters = Counters(self._view, stored, head=self._head, findings=self._findings)
         await self._read_log(counters)
+        self._check_end(given)
         await self._find_repeated_ids()
         await self._read_rows()
         await self._judge_suspects()
@@ -81,6 +94,7 @@ class Auditor:
         return AuditReport(
             violations=self._findings.violations,
             violations_left_out=self._findings.left_out,
+            notes=[] if stored is not None or not self._head else [self._view_absent()],
             checked=Checked(
                 jobs=self._rows_seen, events=self._events, views=int(stored is not None), position=self._head
             ),
@@ -146,6 +160,17 @@ class Auditor:
             return
         which = f"position {first} is" if first == last else f"positions {first} to {last} are"
         self._findings.add(Code.POSITION_GAP, None, f"{which} missing from the log")
+
+    def _check_end(self, given: int) -> None:
+        if given > self._head:
+            why = f"the log ends at position {self._head}; positions up to {given} were given, so the last are missing"
+            self._findings.add(Code.POSITION_GAP, None, why)
+
+    def _view_absent(self) -> Note:
+        # Counters are saved a moment after their events, and begun anew when they are gone: nobody can tell from
+        # the data whether the process was killed in between or the row was deleted.
+        why = f"no counters named {self._view} are saved: nothing was counted yet, or they were deleted or renamed"
+        return Note(code=NoteCode.VIEW_ABSENT, detail=f"{why}; the next start counts the whole log")
 
     async def _take(self, event: Event) -> None:
         self._events += 1

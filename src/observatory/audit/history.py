@@ -59,6 +59,8 @@ class History(msgspec.Struct, array_like=True):
     """The fold, with digests for large values."""
     sequence: int = 0
     last_type: str = ""
+    executed_id: str = ""
+    """Event id of the `job.executed` that was taken last, when nothing was taken after it: the next one's cause."""
     is_whole: bool = True
     """False from the first event on that does not follow: nothing can be folded over a hole."""
 
@@ -75,12 +77,13 @@ class History(msgspec.Struct, array_like=True):
         if not self.is_whole:
             return []
         try:
-            faults = list(_faults(self, event))
+            faults = [*_faults_of_envelope(self, event), *_faults(self, event)]
             self.document = fold_job(self.document, with_digests(event))
         except UNREADABLE as error:
             self.is_whole = False
             return [(Code.EVENT_UNREADABLE, f"{_name(event)} is not an event of ours ({error!r})")]
         self.last_type = event.event_type
+        self.executed_id = event.event_id if event.event_type == EventType.EXECUTED else ""
         return faults
 
 
@@ -138,6 +141,24 @@ def _out_of_sequence(event: Event, expected: int) -> Fault:
         missing = f"{expected}" if event.sequence == expected + 1 else f"{expected} to {event.sequence - 1}"
         return Code.SEQUENCE_GAP, f"{_name(event)} stands where sequence {expected} should; {missing} is missing"
     return Code.SEQUENCE_REPEATED, f"{_name(event)} comes after sequence {expected - 1}"
+
+
+def _faults_of_envelope(history: History, event: Event) -> Iterator[Fault]:
+    """What an event has from its job, and what it names as its cause."""
+    job = event.payload if history.document is None else history.document
+    told = [
+        ("correlation id", event.correlation_id, job.get("correlationId")),
+        ("traceparent", event.traceparent, job.get("traceparent")),
+    ]
+    if history.document is None:
+        told.append(("event id", event.event_id, job.get("eventId")))
+    else:
+        # One transition writes one event, or `job.executed` with what becomes of the job. What caused a
+        # transition is a person or a clock; the creation may name an event of another system.
+        told.append(("cause", event.causation_id, history.executed_id or None))
+    for name, there, expected in told:
+        if there != expected:
+            yield Code.ENVELOPE_DIFFERS, f"{_name(event)} has the {name} {there}, which should be {expected}"
 
 
 def _faults(history: History, event: Event) -> Iterator[Fault]:

@@ -10,6 +10,8 @@ from observatory.core import limits
 class Code(StrEnum):
     """What is wrong. Stable words: `docs/operations.md` explains each."""
 
+    SCHEMA_DIFFERS = "schema_differs"
+    FILE_DAMAGED = "file_damaged"
     POSITION_GAP = "position_gap"
     EVENT_UNREADABLE = "event_unreadable"
     EVENT_ID_REPEATED = "event_id_repeated"
@@ -18,6 +20,7 @@ class Code(StrEnum):
     ILLEGAL_EVENT = "illegal_event"
     EVENT_AFTER_FINAL = "event_after_final"
     EVENT_OF_ANOTHER_JOB = "event_of_another_job"
+    ENVELOPE_DIFFERS = "envelope_differs"
     INPUTS_CHANGED = "inputs_changed"
     FENCE_WRONG = "fence_wrong"
     ATTEMPTS_EXCEEDED = "attempts_exceeded"
@@ -34,6 +37,8 @@ class Code(StrEnum):
 
 
 INVARIANTS: dict[Code, str] = {
+    Code.SCHEMA_DIFFERS: "F1",
+    Code.FILE_DAMAGED: "F1",
     Code.POSITION_GAP: "D5",
     Code.EVENT_UNREADABLE: "S5",
     Code.EVENT_ID_REPEATED: "S4",
@@ -42,6 +47,7 @@ INVARIANTS: dict[Code, str] = {
     Code.ILLEGAL_EVENT: "S1",
     Code.EVENT_AFTER_FINAL: "S2 S3",
     Code.EVENT_OF_ANOTHER_JOB: "S5",
+    Code.ENVELOPE_DIFFERS: "S10",
     Code.INPUTS_CHANGED: "S8",
     Code.FENCE_WRONG: "L2",
     Code.ATTEMPTS_EXCEEDED: "R1",
@@ -71,6 +77,20 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     @property
     def invariants(self) -> str:
         return INVARIANTS[self.code]
+
+
+class NoteCode(StrEnum):
+    """What a person should know of although no promise is broken. Stable words, as those of `Code`."""
+
+    VIEW_ABSENT = "view_absent"
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Something that was found and may be right."""
+
+    code: NoteCode
+    detail: str
+    """One line."""
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -105,6 +125,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """At most `limits.AUDIT_VIOLATIONS_MAX`."""
     violations_left_out: int
     """How many more there are."""
+    notes: list[Note]
     checked: Checked
     ledger: Ledger
     duration_s: float

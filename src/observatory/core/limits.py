@@ -314,6 +314,9 @@ AUDIT_IDS_PER_ROUND = 500_000
 AUDIT_SAY_S = 0.5
 """How often an audit says how far it is."""
 
+DAMAGE_LINES_MAX = 10
+"""Lines of the engine about a damaged file: the first say where to look."""
+
 AUDIT_AGAIN_MAX = 2
 """How often an audit begins again because an owner took the data meanwhile."""
 

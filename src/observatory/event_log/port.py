@@ -77,3 +77,11 @@ class EventLog(Protocol):
     async def head(self) -> int:
         """Position of the newest event; 0 when there is none."""
         ...
+
+    async def highest_given(self) -> int:
+        """
+        The highest position that was ever given to an event, also when that event is gone; 0 when none was.
+
+        In a sound log it is the head of the same moment.
+        """
+        ...

@@ -49,6 +49,11 @@ class SqliteEventLog:
         with translated(LogUnavailable):
             return await self._file.read(lambda connection: connection.execute(sql).fetchone()[0])
 
+    async def highest_given(self) -> int:
+        sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
+        with translated(LogUnavailable):
+            return await self._file.read(lambda connection: connection.execute(sql).fetchone()[0])
+
     async def _events(
         self, condition: str, values: list[Any], filter: EventFilter | None, order: str, count_max: int
     ) -> Events:

@@ -9,15 +9,16 @@ from pathlib import Path
 import msgspec
 
 from observatory.audit.auditor import Auditor, Say
-from observatory.audit.report import AuditReport
+from observatory.audit.report import AuditReport, Code
 from observatory.core import limits
 from observatory.core.errors import DataFolderUnusable, DataTooNew, Unavailable
 from observatory.core.folds import STATS_VIEW
 from observatory.core.sources import Clock
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import load_migrations, schema_version
+from observatory.engine.sqlite_migrations import Migration, load_migrations, schema_version
 from observatory.engine.sqlite_reader import SqliteReader
+from observatory.engine.sqlite_schema import damage, schema_faults
 from observatory.event_log.port import EventLog
 from observatory.job_store.port import JobQueries
 from observatory.runtime.data_folder import DataFolder
@@ -67,7 +68,8 @@ def _audit_once(database: Path, drivers: Drivers, say: Say | None, clock: Clock)
         raise DataFolderUnusable(f"{database} does not exist", ELSEWHERE)
     file = SqliteReader(database, readers=InlineExecutor())
     try:
-        _check_schema(file, len(load_migrations(drivers.migrations)))
+        migrations = load_migrations(drivers.migrations)
+        _check_schema(file, migrations)
         auditor = Auditor(
             queries=drivers.queries(file),
             log=drivers.log(file),
@@ -75,6 +77,7 @@ def _audit_once(database: Path, drivers: Drivers, say: Say | None, clock: Clock)
             view=STATS_VIEW,
             clock=clock,
             say=say,
+            known=_faults_of_file(file, migrations),
         )
         report = asyncio.run(auditor.run())
     except (sqlite3.Error, Unavailable):
@@ -86,8 +89,18 @@ def _audit_once(database: Path, drivers: Drivers, say: Say | None, clock: Clock)
     return None if file.was_overtaken() else report
 
 
-def _check_schema(file: SqliteFile, known: int) -> None:
-    found = file.read_now(schema_version)
+def _faults_of_file(file: SqliteFile, migrations: list[Migration]) -> list[tuple[Code, str]]:
+    schema = file.read_now(lambda connection: schema_faults(connection, migrations))
+    damaged = file.read_now(damage)
+    return [
+        *((Code.SCHEMA_DIFFERS, f"{file.path}: {fault}") for fault in schema),
+        *((Code.FILE_DAMAGED, f"{file.path}: {fault}") for fault in damaged),
+    ]
+
+
+def _check_schema(file: SqliteFile, migrations: list[Migration]) -> None:
+    """Refuse another release's; what else is wrong with the schema, the report says."""
+    found, known = file.read_now(schema_version), len(migrations)
     if found > known:
         raise DataTooNew(
             f"{file.path} has schema {found}; this release knows up to {known}",
@@ -102,6 +115,11 @@ def _check_schema(file: SqliteFile, known: int) -> None:
         )
 
 
+def _is_misfit(error: sqlite3.Error) -> bool:
+    """True when a statement does not fit the schema: a table or a column is not there, now or later."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+
+
 @contextlib.contextmanager
 def _clear_errors(database: Path) -> Generator[None]:
     """Say in one line why the database cannot be read."""
@@ -111,7 +129,7 @@ def _clear_errors(database: Path) -> Generator[None]:
         raise DataFolderUnusable(f"{database} cannot be read ({error.strerror or error})", ELSEWHERE) from error
     except (sqlite3.Error, Unavailable) as error:
         reason = error if isinstance(error, sqlite3.Error) else error.__cause__
-        if isinstance(error, Unavailable) and isinstance(reason, sqlite3.OperationalError):
+        if isinstance(error, Unavailable) and isinstance(reason, sqlite3.OperationalError) and not _is_misfit(reason):
             raise  # busy or out of memory: it may answer the next time
         raise DataFolderUnusable(
             f"{database} cannot be read ({reason})", f"bring back a copy, or {ELSEWHERE}"

@@ -1,12 +1,14 @@
 """Each fault is planted by SQL in a copy of a healthy database; the audit names it and its job."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from observatory.core import limits
+from observatory.core.command import Succeed
 from tests.unit.audit.conftest import Plant, audit, found
-from tests.unit.audit.populated import Populated
+from tests.unit.audit.populated import Populated, World
 
 LAST = "(SELECT max(sequence) FROM events WHERE job_id = ?1)"
 
@@ -65,6 +67,22 @@ def test_the_newest_event_of_all_deleted_shows_in_the_checkpoint(plant: Plant, p
     report = plant(("DELETE FROM events WHERE position = (SELECT max(position) FROM events)", ()))
 
     assert {("checkpoint_beyond_head", None), ("row_without_events", job_id)} <= found(report)
+
+
+@pytest.mark.parametrize("kind", ["scheduled", "pending"])
+def test_the_newest_jobs_deleted_with_all_that_tells_of_them(plant: Plant, populated: Populated, kind: str) -> None:
+    """Rows, events and counters agree with each other; only the engine's count of positions remembers."""
+    job_id = populated.job_ids[kind]
+    first = "(SELECT min(position) FROM events WHERE job_id = ?1)"
+
+    report = plant(
+        (f"DELETE FROM jobs WHERE id IN (SELECT job_id FROM events WHERE position >= {first})", (job_id,)),
+        (f"DELETE FROM events WHERE position >= {first}", (job_id,)),
+        ("DELETE FROM views", ()),
+    )
+
+    assert found(report) == {("position_gap", None)}
+    assert "the log ends at position" in report.violations[0].detail
 
 
 @pytest.mark.parametrize(
@@ -193,6 +211,60 @@ def test_an_event_that_breaks_a_rule(plant: Plant, populated: Populated, path: s
 
 
 @pytest.mark.parametrize(
+    ("change", "which", "what"),
+    [
+        ("event_id = 'other'", "1", "event id"),
+        ("correlation_id = 'other'", "1", "correlation id"),
+        ("correlation_id = 'other'", LAST, "correlation id"),
+        ("traceparent = '00-1'", "1", "traceparent"),
+        ("traceparent = '00-1'", LAST, "traceparent"),
+        ("causation_id = event_id", "2", "cause"),
+        ("causation_id = 'no event'", LAST, "cause"),
+    ],
+)
+def test_an_envelope_changed_by_hand(plant: Plant, populated: Populated, change: str, which: str, what: str) -> None:
+    job_id = populated.job_ids["retried"]
+
+    report = plant((f"UPDATE events SET {change} WHERE job_id = ?1 AND sequence = {which}", (job_id,)))
+
+    assert found(report) == {("envelope_differs", job_id)}
+    assert f"has the {what} " in report.violations[0].detail
+
+
+@pytest.mark.parametrize("name", ["eventId", "correlationId"])
+def test_a_creation_that_is_not_what_its_envelope_says(plant: Plant, populated: Populated, name: str) -> None:
+    job_id = populated.job_ids["completed"]
+    change = f"UPDATE events SET payload = json_set(payload, '$.{name}', 'other') WHERE job_id = ? AND sequence = 1"
+
+    report = plant((change, (job_id,)))
+
+    assert ("envelope_differs", job_id) in found(report)
+    assert {job for _, job in found(report)} == {job_id}
+
+
+def test_an_end_that_forgot_its_cause(plant: Plant, populated: Populated) -> None:
+    job_id = populated.job_ids["completed"]
+    change = "UPDATE events SET causation_id = NULL WHERE job_id = ? AND event_type = 'job.completed'"
+
+    report = plant((change, (job_id,)))
+
+    assert found(report) == {("envelope_differs", job_id)}
+
+
+def test_a_job_with_a_trace_and_a_cause_from_elsewhere_is_sound(tmp_path: Path) -> None:
+    async def live() -> None:
+        world = World(tmp_path)
+        await world.store.submit([world.new(1, traceparent="00-0af7-b7ad-01", causation_id="of another system")])
+        [job] = await world.claim(1)
+        await world.apply(job.id, Succeed(fence=job.fence, result=None, run_s=0.1))
+        await world.file.close()
+
+    asyncio.run(live())
+
+    assert audit(tmp_path).is_clean
+
+
+@pytest.mark.parametrize(
     ("column", "value"),
     [
         ("payload", '{"z": 1}'),
@@ -207,6 +279,8 @@ def test_an_event_that_breaks_a_rule(plant: Plant, populated: Populated, path: s
         ("correlation_id", "c"),
         ("timeout_seconds", 31.5),
         ("idempotency_key", "other"),
+        ("event_id", "other"),
+        ("traceparent", "00-1"),
     ],
 )
 def test_any_field_of_a_row_changed_by_hand(plant: Plant, populated: Populated, column: str, value: object) -> None:
@@ -272,11 +346,21 @@ def test_a_view_that_cannot_be_read(plant: Plant) -> None:
     assert found(report) == {("view_unreadable", None)}
 
 
-def test_counters_that_do_not_exist_yet_are_no_violation(plant: Plant) -> None:
-    report = plant(("DELETE FROM views", ()))
+@pytest.mark.parametrize("sql", ["DELETE FROM views", "UPDATE views SET name = 'other'"])
+def test_counters_that_do_not_exist_are_no_violation_and_are_noted(plant: Plant, sql: str) -> None:
+    report = plant((sql, ()))
 
     assert report.is_clean
     assert report.checked.views == 0
+    assert [str(note.code) for note in report.notes] == ["view_absent"]
+
+
+def test_nothing_is_noted_when_there_is_nothing_to_count(tmp_path: Path) -> None:
+    asyncio.run(World(tmp_path).file.close())
+
+    report = audit(tmp_path)
+
+    assert (report.is_clean, report.notes) == (True, [])
 
 
 def test_a_gap_of_positions_alone(plant: Plant) -> None:
