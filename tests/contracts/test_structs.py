@@ -35,7 +35,7 @@ STRUCTS: dict[str, Any] = {
     "dead-letter": wire.DeadLetter,
     "problem": wire.Problem,
     "stats": wire.Stats,
-    "job-list": wire.Page[Job],
+    "job-list": wire.JobList,
     "event-list": wire.Page[Event],
     "queue-list": wire.Page[wire.QueueInfo],
     "worker-list": wire.Page[WorkerInfo],

@@ -11,7 +11,7 @@ from typing import TypeVar
 from observatory.audit.counters import Counters, Movers
 from observatory.audit.event_ids import EventIds
 from observatory.audit.histories import Histories
-from observatory.audit.history import UNREADABLE, fingerprint, row_document
+from observatory.audit.history import fingerprint, row_document
 from observatory.audit.judge import Judge
 from observatory.audit.report import AuditReport, Checked, Code, Findings, Ledger, Note, NoteCode
 from observatory.core import limits
@@ -20,7 +20,7 @@ from observatory.core.event import Event
 from observatory.core.job import Job
 from observatory.core.sources import Clock
 from observatory.event_log.port import EventLog
-from observatory.job_store.port import JobFilter, JobPage, JobQueries
+from observatory.job_store.port import JobFilter, JobQueries
 from observatory.view_store.port import ViewStore
 
 T = TypeVar("T")
@@ -217,28 +217,22 @@ class Auditor:
     async def _read_rows(self) -> None:
         before, total = None, max(len(self._histories) + len(self._suspects), 1)
         while True:
-            try:
-                page: JobPage = await self._queries.jobs(JobFilter(), before=before, count_max=limits.PAGE_ITEMS_MAX)
-            except UNREADABLE as error:
-                await self._read_rows_by_id(error)
-                return
+            page = await self._queries.jobs(JobFilter(), before=before, count_max=limits.PAGE_ITEMS_MAX)
             for job in page.jobs:
                 self._compare(job)
+            for job_id in page.unreadable:
+                self._set_aside(job_id)
             self._tell(self._head + self._head * min(self._rows_seen, total) // total, self._head * 2)
             before = page.next_before
             if before is None:
                 return
 
-    async def _read_rows_by_id(self, error: Exception) -> None:
-        """A page cannot be read: go on row by row with the ids that the log knows."""
-        self._findings.add(Code.ROW_UNREADABLE, None, f"a page of rows cannot be read ({error!r})")
-        for job_id in list(self._histories.job_ids()):
-            try:
-                job = await self._queries.job(job_id)
-            except UNREADABLE:
-                job = None
-            if job is not None:
-                self._compare(job)
+    def _set_aside(self, job_id: str) -> None:
+        """A row that cannot be read cannot be compared; the second look says why."""
+        self._rows_seen += 1
+        if job_id not in self._suspects:
+            self._histories.take_out(job_id)
+            self._to_judge.append(job_id)
 
     def _compare(self, job: Job) -> None:
         self._rows_seen += 1

@@ -5,6 +5,7 @@ import msgspec
 from observatory.audit.histories import events_of
 from observatory.audit.history import UNREADABLE, Fault, History, differences, normal, row_document
 from observatory.audit.report import Code, Findings
+from observatory.core.errors import RowUnreadable
 from observatory.core.job import Job, JsonObject
 from observatory.event_log.port import EventLog
 from observatory.job_store.port import JobQueries
@@ -50,7 +51,7 @@ class Judge:
             if row is None and later is not None:
                 row, told = later, await self._events(job_id, later)
                 later = await self._queries.job(job_id)
-        except UNREADABLE as error:
+        except (RowUnreadable, *UNREADABLE) as error:
             self._findings.add(Code.ROW_UNREADABLE, job_id, f"its row or an event of it cannot be read ({error!r})")
             return Verdict(None, has_events=True, is_guilty=True)
         faults = [*told.faults, *_faults_of_row(row, later, told)]

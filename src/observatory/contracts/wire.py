@@ -101,6 +101,13 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True, rename="camel"
     """When the store was read."""
 
 
+class JobList(Page[Job], frozen=True, kw_only=True, rename="camel"):
+    """One page of jobs."""
+
+    unreadable: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Ids of the jobs that belong on this page and cannot be read; unset when there are none."""
+
+
 class QueueInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """How full one queue is, and whether it is paused."""
 

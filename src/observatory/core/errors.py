@@ -13,6 +13,7 @@
     │   ├── BusUnavailable      event bus
     │   ├── LogUnavailable      event log
     │   └── ViewsUnavailable    view store
+    ├── RowUnreadable           a stored job is damaged; the same call fails until the data is mended
     ├── LeaseLost               expected: another claim or a rescue came between; drop the result
     ├── CheckpointMoved         another writer advanced this view; load it again
     ├── BadEnvelope             this event can never be consumed; it belongs in the dead letters
@@ -132,6 +133,18 @@ class ViewsUnavailable(Unavailable):
     """The view store did not answer."""
 
     code = "views_unavailable"
+
+
+class RowUnreadable(ObservatoryError):
+    """The stored row of one job is damaged. Every other job can be read; the same call fails until it is mended."""
+
+    code = "row_unreadable"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"the stored row of job {job_id} is damaged and cannot be read; `odd-dashboard audit` says more"
+        )
+        self.job_id = job_id
 
 
 class LeaseLost(ObservatoryError):

@@ -106,6 +106,9 @@ CURSOR_CHARS_MAX = 512
 CURSOR_PLACE_MAX = 2**63 - 1
 """Largest number that a row or a position can have in any store: a signed 64-bit integer."""
 
+UNREADABLE_ROWS_MAX = 1_000
+"""Damaged rows that a store looks past when it chooses what to claim; beyond them, work behind them may wait."""
+
 # --- loops ------------------------------------------------------------------------------------
 
 POLL_S = 2.0

@@ -14,6 +14,7 @@ from observatory.core.errors import (
     IllegalTransition,
     InvalidJob,
     Refused,
+    RowUnreadable,
     Unavailable,
     UnknownJob,
 )
@@ -89,7 +90,7 @@ def status_of(error: Exception) -> int:
 def problem_of(error: Exception, *, correlation_id: str | None = None) -> Problem:
     """What the caller may know about *error*: never a traceback, and nothing of the inside."""
     status = status_of(error)
-    code = error.code if isinstance(error, Refused | Unavailable) else "internal_error"
+    code = error.code if isinstance(error, Refused | Unavailable | RowUnreadable) else "internal_error"
     return Problem(
         type=TYPE_PREFIX + code,
         title=HTTPStatus(status).phrase,
@@ -124,6 +125,8 @@ def _detail(error: Exception) -> str:
         return error.detail
     if isinstance(error, Unavailable):
         return _UNAVAILABLE.get(error.code, "a store did not answer")
+    if isinstance(error, RowUnreadable):
+        return str(error)
     return "something failed inside the service; its log tells more under this correlation id"
 
 

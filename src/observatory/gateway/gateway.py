@@ -144,7 +144,7 @@ class Gateway:
         if key is None:
             return False
         page = await self._queries.jobs(JobFilter(idempotency_key=key), before=None, count_max=1)
-        return bool(page.jobs)
+        return bool(page.jobs or page.unreadable)
 
     async def _prepared_or_refusal(self, document: Any, context: CallContext, now: datetime) -> NewJob | Refused:
         if isinstance(document, Refused):

@@ -12,6 +12,10 @@ What every method of `JobStore` guarantees:
 
 Errors of every method: `StoreUnavailable`. It is then not known whether the call took effect.
 Each method says whether it may simply be called again.
+
+A job whose stored row is damaged costs the others nothing. `claim` and `make_due` leave it as it is and go on
+to the next; `submit` and `apply` answer what concerns it with `RowUnreadable`; `JobQueries.job` raises that,
+and a page names the job beside those that can be read.
 """
 
 from collections.abc import Sequence
@@ -132,6 +136,8 @@ class JobPage(msgspec.Struct, frozen=True):
     jobs: list[Job]
     next_before: int | None
     """Pass as `before` for the next page; None when this was the last."""
+    unreadable: list[str] = []
+    """Ids of the jobs that belong on this page and whose rows are damaged."""
 
 
 class JobStore(Protocol):
@@ -252,14 +258,20 @@ class JobQueries(Protocol):
     """Questions to the truth, answered from the primary copy: they see every change that was answered before."""
 
     async def job(self, job_id: str) -> Job | None:
-        """The job, or None when no job has this id."""
+        """
+        The job, or None when no job has this id.
+
+        Raises:
+            RowUnreadable: The job exists and its row is damaged.
+        """
         ...
 
     async def jobs(self, filter: JobFilter, *, before: int | None, count_max: int) -> JobPage:
         """
         A page of the jobs that match, newest accepted first.
 
-        A job that is accepted between two pages appears on neither; no job appears twice.
+        A job that is accepted between two pages appears on neither; no job appears twice. One whose row is
+        damaged counts like the others and is named in `unreadable`.
 
         Args:
             before: `next_before` of the page before; None for the first.

@@ -6,7 +6,7 @@ unit reads rows, asks `core.lifecycle.transition`, and writes rows and events ba
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from sqlite3 import Connection
@@ -19,6 +19,7 @@ from observatory.core.command import Accept, BecomeDue, Claim
 from observatory.core.errors import (
     IdempotencyConflict,
     ObservatoryError,
+    RowUnreadable,
     StoreUnavailable,
     UnknownJob,
 )
@@ -46,11 +47,13 @@ from observatory.job_store.port import (
     WorkerInfo,
 )
 from observatory.job_store.sqlite_rows import (
+    IDEMPOTENCY_KEY,
     JOB_COLUMN_COUNT,
     JOB_COLUMNS,
     JOB_TEXTS,
     insert_values,
     job_of_row,
+    readable_jobs,
     update_values,
 )
 
@@ -75,6 +78,8 @@ class SqliteJobStore:
         self._producer = producer
         self._clock = clock
         self._ids = ids
+        self._unreadable_count = 0
+        """Rows that were in the way of the last choice: so many more are looked at by the next one."""
 
     async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
         assert len(jobs) <= limits.BATCH_JOBS_MAX, f"{len(jobs)} jobs in one submit"
@@ -90,7 +95,7 @@ class SqliteJobStore:
         for new in jobs:
             known = earlier.by_id.get(new.id)
             if known is not None:
-                answers.append(Submitted(known, is_replay=True))
+                answers.append(known if isinstance(known, RowUnreadable) else Submitted(known, is_replay=True))
                 continue
             first = earlier.by_key.get(new.idempotency_key) if new.idempotency_key else None
             if first is not None:
@@ -123,9 +128,12 @@ class SqliteJobStore:
             return await self._file.write(lambda connection: self._claim(connection, types, commands))
 
     def _claim(self, connection: Connection, types: Sequence[str], commands: Sequence[Claim]) -> list[Job]:
-        numbers = _ready_numbers(connection, types, len(commands))
-        rows = {row[-1]: row for row in _select_in(connection, "jobs_by_numbers", "numbers", numbers)}
-        jobs = [job_of_row(rows[number]) for number in numbers]
+        def choose(count_max: int) -> list[tuple[Any, ...]]:
+            numbers = _ready_numbers(connection, types, count_max)
+            rows = {row[-1]: row for row in _select_in(connection, "jobs_by_numbers", "numbers", numbers)}
+            return [rows[number] for number in numbers]
+
+        jobs = self._readable(choose, len(commands))
         at = self._clock.now()
         steps = [transition(job, command, at) for job, command in zip(jobs, commands, strict=False)]
         self._write(connection, [(step, job.sequence, None) for step, job in zip(steps, jobs, strict=True)])
@@ -141,7 +149,7 @@ class SqliteJobStore:
 
     def _apply(self, connection: Connection, orders: Sequence[Order]) -> list[Applied | ObservatoryError]:
         job_ids = list(dict.fromkeys(order.job_id for order in orders))
-        jobs = {row[0]: job_of_row(row) for row in _select_in(connection, "jobs_by_ids", "ids", job_ids)}
+        jobs = {row[0]: _job_or_error(row) for row in _select_in(connection, "jobs_by_ids", "ids", job_ids)}
         at = self._clock.now()
         pending: list[Pending] = []
         answers: list[Applied | ObservatoryError] = []
@@ -149,6 +157,9 @@ class SqliteJobStore:
             job = jobs.get(order.job_id)
             if job is None:
                 answers.append(UnknownJob(f"no job has the id {order.job_id}"))
+                continue
+            if isinstance(job, RowUnreadable):
+                answers.append(job)
                 continue
             try:
                 step = transition(job, order.command, at)
@@ -197,8 +208,11 @@ class SqliteJobStore:
 
     def _make_due(self, connection: Connection, count_max: int) -> int:
         at = self._clock.now()
-        job_ids = _due_ids(connection, at, count_max)
-        jobs = [job_of_row(row) for row in _select_in(connection, "jobs_by_ids", "ids", job_ids)]
+
+        def choose(count_max: int) -> list[tuple[Any, ...]]:
+            return _select_in(connection, "jobs_by_ids", "ids", _due_ids(connection, at, count_max))
+
+        jobs = self._readable(choose, count_max)
         jobs.sort(key=lambda job: (job.run_at, job.id))
         self._write(connection, [(transition(job, BecomeDue(), at), job.sequence, None) for job in jobs])
         return len(jobs)
@@ -219,6 +233,16 @@ class SqliteJobStore:
 
         with translated(StoreUnavailable):
             return await self._file.write(unit)
+
+    def _readable(self, choose: Callable[[int], list[tuple[Any, ...]]], count_max: int) -> list[Job]:
+        """The first *count_max* jobs of what *choose* gives, past the rows that are damaged."""
+        while True:
+            looked_past = self._unreadable_count
+            jobs, unreadable = readable_jobs(choose(count_max + looked_past))
+            self._unreadable_count = min(len(unreadable), limits.UNREADABLE_ROWS_MAX)
+            # Damaged rows stay first in line, so those behind them are reached by looking at more.
+            if len(jobs) >= count_max or self._unreadable_count <= looked_past:
+                return jobs[:count_max]
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -306,7 +330,8 @@ class SqliteJobQueries:
             rows, has_more = await self._file.read(
                 lambda connection: take(connection.execute(sql, given), texts=JOB_TEXTS, count_max=count_max)
             )
-        return JobPage([job_of_row(row) for row in rows], rows[-1][-1] if has_more else None)
+        jobs, unreadable = readable_jobs(rows)
+        return JobPage(jobs, rows[-1][-1] if has_more else None, unreadable)
 
     async def queue_depths(self) -> list[QueueDepth]:
         with translated(StoreUnavailable):
@@ -362,8 +387,8 @@ def _select_in(connection: Connection, query: str, mark: str, values: Sequence[A
 class EarlierJobs(msgspec.Struct, frozen=True):
     """Jobs that exist already. Ids and keys are apart: a caller may choose a key that looks like an id."""
 
-    by_id: dict[str, Job]
-    by_key: dict[str, tuple[Job, str]]
+    by_id: dict[str, Job | RowUnreadable]
+    by_key: dict[str, tuple[Job | RowUnreadable, str]]
     """With the fingerprint of each."""
 
 
@@ -371,15 +396,22 @@ def _earlier_jobs(connection: Connection, jobs: Sequence[NewJob]) -> EarlierJobs
     keys = [new.idempotency_key for new in jobs if new.idempotency_key]
     earlier = EarlierJobs({}, {})
     for row in _select_in(connection, "jobs_by_keys", "keys", keys):
-        job = job_of_row(row)
-        assert job.idempotency_key is not None
-        earlier.by_key[job.idempotency_key] = (job, row[JOB_COLUMN_COUNT])
+        earlier.by_key[row[IDEMPOTENCY_KEY]] = (_job_or_error(row), row[JOB_COLUMN_COUNT])
     for row in _select_in(connection, "jobs_by_ids", "ids", [new.id for new in jobs]):
-        earlier.by_id[row[0]] = job_of_row(row)
+        earlier.by_id[row[0]] = _job_or_error(row)
     return earlier
 
 
-def _answer_again(new: NewJob, job: Job, fingerprint: str) -> Submitted | IdempotencyConflict:
+def _job_or_error(row: tuple[Any, ...]) -> Job | RowUnreadable:
+    try:
+        return job_of_row(row)
+    except RowUnreadable as error:
+        return error
+
+
+def _answer_again(new: NewJob, job: Job | RowUnreadable, fingerprint: str) -> Submitted | ObservatoryError:
+    if isinstance(job, RowUnreadable):
+        return job
     if fingerprint == new.fingerprint:
         return Submitted(job, is_replay=True)
     return IdempotencyConflict(

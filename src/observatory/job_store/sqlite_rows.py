@@ -1,9 +1,11 @@
 """The row form of a job in the SQLite file."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
+from observatory.core.errors import RowUnreadable
 from observatory.core.job import Job, JobError, JobStatus, Progress
 from observatory.engine.instants import from_us, from_us_or_none, to_us, to_us_or_none
 
@@ -16,6 +18,7 @@ JOB_COLUMNS = (
 JOB_COLUMN_COUNT = JOB_COLUMNS.count(",") + 1
 JOB_TEXTS = slice(JOB_COLUMN_COUNT - 5, JOB_COLUMN_COUNT)
 """The columns that hold JSON."""
+IDEMPOTENCY_KEY = JOB_COLUMNS.split(", ").index("idempotency_key")
 
 _STATUS = {str(status): status for status in JobStatus}
 _encode = msgspec.json.Encoder().encode
@@ -86,7 +89,31 @@ def update_values(job: Job, sequence_before: int) -> tuple[Any, ...]:
 
 
 def job_of_row(row: tuple[Any, ...]) -> Job:
-    """The job of a row that begins with `JOB_COLUMNS`."""
+    """
+    The job of a row that begins with `JOB_COLUMNS`.
+
+    Raises:
+        RowUnreadable: A value is not one that `insert_values` or `update_values` writes.
+    """
+    try:
+        return _job_of_row(row)
+    except (msgspec.MsgspecError, ValueError, LookupError, TypeError, OverflowError) as error:
+        raise RowUnreadable(row[0]) from error
+
+
+def readable_jobs(rows: Iterable[tuple[Any, ...]]) -> tuple[list[Job], list[str]]:
+    """The jobs of *rows*, in their order, and the ids of those that cannot be read."""
+    jobs: list[Job] = []
+    unreadable: list[str] = []
+    for row in rows:
+        try:
+            jobs.append(job_of_row(row))
+        except RowUnreadable as error:
+            unreadable.append(error.job_id)
+    return jobs, unreadable
+
+
+def _job_of_row(row: tuple[Any, ...]) -> Job:
     return Job(
         id=row[0],
         type=row[1],

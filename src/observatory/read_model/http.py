@@ -11,6 +11,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.types import ControllerRouterHandler
 from prometheus_client import CollectorRegistry
 
+from observatory.contracts.wire import JobList
 from observatory.core import limits
 from observatory.core.job import JobStatus
 from observatory.core.sources import Clock, Ids
@@ -124,8 +125,9 @@ def job_routes(read_model: ReadModel) -> list[ControllerRouterHandler]:
 
     @get("/jobs/recent", opt=_answers("job[]"), operation_id="recentJobs", tags=["jobs"])
     async def recent_jobs(limit: Limit = limits.PAGE_ITEMS_DEFAULT) -> Response[bytes]:
-        """The jobs accepted last, newest first, as a bare array; when they are large, fewer than `limit`."""
-        return _json(await read_model.recent_jobs(count_max=limit))
+        """The jobs accepted last, newest first, as a bare array; fewer when large, or damaged (see `Job-Warning`)."""
+        found = await read_model.recent_jobs(count_max=limit)
+        return Response(msgspec.json.encode(found.items), media_type=_JSON, headers=_warning(found))
 
     @get("/jobs/{job_id:uuid}", opt=_answers("job"), operation_id="job", tags=["jobs"])
     async def job_by_id(job_id: FromPath[UUID]) -> Response[bytes]:
@@ -201,6 +203,15 @@ def part_routes(read_model: ReadModel, edge: EdgeSettings) -> list[ControllerRou
         return _json(msgspec.structs.replace(read_model.uis, entries=entries))
 
     return [queues, workers, types, ui_registry]
+
+
+def _warning(found: JobList) -> dict[str, str]:
+    """What a bare array has no place for."""
+    if found.unreadable is msgspec.UNSET:
+        return {}
+    count, named = len(found.unreadable), ", ".join(found.unreadable[: limits.VIOLATIONS_NAMED_MAX])
+    more = f" and {count - limits.VIOLATIONS_NAMED_MAX} more" if count > limits.VIOLATIONS_NAMED_MAX else ""
+    return {"Job-Warning": f"row_unreadable: left out, because the stored row is damaged: {named}{more}"}
 
 
 def _answers(contract: str | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from observatory.contracts import UiRegistry
-from observatory.contracts.wire import Page, QueueInfo, SeenType, Stats, stats_of
+from observatory.contracts.wire import JobList, Page, QueueInfo, SeenType, Stats, stats_of
 from observatory.core import limits
 from observatory.core.errors import BadQuery, UnknownJob
 from observatory.core.event import Event
@@ -15,7 +15,7 @@ from observatory.core.folds import STATS_VIEW, StatsView
 from observatory.core.job import Job
 from observatory.core.sources import Clock
 from observatory.event_log.port import EventFilter, EventLog
-from observatory.job_store.port import JobFilter, JobQueries, WorkerInfo
+from observatory.job_store.port import JobFilter, JobPage, JobQueries, WorkerInfo
 from observatory.read_model.cursor import read_cursor, write_cursor
 from observatory.view_store.port import ViewStore
 
@@ -134,9 +134,9 @@ class ReadModel:
 
     # --- jobs ---------------------------------------------------------------------------------
 
-    async def jobs(self, filter: JobFilter, *, cursor: str | None, count_max: int) -> Page[Job]:
+    async def jobs(self, filter: JobFilter, *, cursor: str | None, count_max: int) -> JobList:
         """
-        A page of the jobs that match, newest accepted first.
+        A page of the jobs that match, newest accepted first. Damaged ones are named beside the others.
 
         Raises:
             BadQuery: The cursor is not of this list with this filter (`bad_cursor`).
@@ -145,11 +145,23 @@ class ReadModel:
         before = None if cursor is None else read_cursor(cursor, of=of)
         page = await self._queries.jobs(filter, before=before, count_max=count_max)
         following = None if page.next_before is None else write_cursor(page.next_before, of=of)
-        return self._page(page.jobs, following)
+        return self._job_list(page, following)
 
-    async def recent_jobs(self, *, count_max: int) -> list[Job]:
-        """The jobs accepted last, newest first; fewer than *count_max* when they are large."""
-        return (await self._queries.jobs(JobFilter(), before=None, count_max=count_max)).jobs
+    async def recent_jobs(self, *, count_max: int) -> JobList:
+        """
+        The jobs accepted last, newest first; fewer than *count_max* when they are large.
+
+        Damaged ones are named beside the others.
+        """
+        return self._job_list(await self._queries.jobs(JobFilter(), before=None, count_max=count_max), None)
+
+    def _job_list(self, page: JobPage, next_cursor: str | None) -> JobList:
+        return JobList(
+            items=tuple(page.jobs),
+            next_cursor=next_cursor,
+            as_of=self._clock.now(),
+            unreadable=tuple(page.unreadable) if page.unreadable else msgspec.UNSET,
+        )
 
     async def job(self, job_id: str) -> Job:
         """
@@ -157,6 +169,7 @@ class ReadModel:
 
         Raises:
             UnknownJob: No such job.
+            RowUnreadable: Its stored row is damaged.
         """
         job = await self._queries.job(job_id)
         if job is None:

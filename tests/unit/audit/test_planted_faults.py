@@ -129,6 +129,18 @@ def test_a_row_that_cannot_be_read(plant: Plant, populated: Populated) -> None:
     assert {job for _, job in found(report)} == {job_id, None}
 
 
+def test_a_row_that_cannot_be_read_and_has_no_events(plant: Plant, populated: Populated) -> None:
+    job_id = populated.job_ids["completed"]
+
+    report = plant(
+        ("UPDATE jobs SET payload = '{' WHERE id = ?", (job_id,)), ("DELETE FROM events WHERE job_id = ?", (job_id,))
+    )
+
+    assert ("row_unreadable", job_id) in found(report)
+    assert report.checked.jobs == len(populated.job_ids)
+    assert {job for _, job in found(report)} == {job_id, None}
+
+
 COPIED = "job_id, sequence, event_type, event_id, occurred_at, producer, correlation_id, causation_id, traceparent"
 
 
