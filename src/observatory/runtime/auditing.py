@@ -115,9 +115,14 @@ def _check_schema(file: SqliteFile, migrations: list[Migration]) -> None:
         )
 
 
-def _is_misfit(error: sqlite3.Error) -> bool:
-    """True when a statement does not fit the schema: a table or a column is not there, now or later."""
-    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+def _stays(error: sqlite3.Error) -> bool:
+    """
+    True for what another try will not change.
+
+    A table or a column is not there, which is SQLite's SQLITE_ERROR; a text is not UTF-8 or the file was
+    deleted meanwhile, which Python or we say, without a code.
+    """
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR
 
 
 @contextlib.contextmanager
@@ -129,8 +134,7 @@ def _clear_errors(database: Path) -> Generator[None]:
         raise DataFolderUnusable(f"{database} cannot be read ({error.strerror or error})", ELSEWHERE) from error
     except (sqlite3.Error, Unavailable) as error:
         reason = error if isinstance(error, sqlite3.Error) else error.__cause__
-        if isinstance(error, Unavailable) and isinstance(reason, sqlite3.OperationalError) and not _is_misfit(reason):
+        if isinstance(error, Unavailable) and isinstance(reason, sqlite3.OperationalError) and not _stays(reason):
             raise  # busy or out of memory: it may answer the next time
-        raise DataFolderUnusable(
-            f"{database} cannot be read ({reason})", f"bring back a copy, or {ELSEWHERE}"
-        ) from error
+        said = str(reason).partition(" with text ")[0]  # Python quotes the text, which is somebody's data
+        raise DataFolderUnusable(f"{database} cannot be read ({said})", f"bring back a copy, or {ELSEWHERE}") from error

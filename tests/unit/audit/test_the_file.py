@@ -90,6 +90,18 @@ def test_an_index_that_is_not_what_its_table_says_is_found(copy: Path) -> None:
     assert found(audit(copy)) == {("schema_differs", None), ("file_damaged", None)}
 
 
+@pytest.mark.parametrize("table", ["jobs", "events"])
+def test_text_that_is_no_text_is_one_line_too(copy: Path, table: str) -> None:
+    change(copy, f"UPDATE {table} SET payload = CAST(x'0a736563726574ff' AS TEXT)")
+
+    with pytest.raises(DataFolderUnusable, match="cannot be read") as caught:
+        audit(copy)
+
+    assert "decode to UTF-8" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("table", ["jobs", "events", "views"])
 @pytest.mark.parametrize("fault", ["dropped", "renamed column", "damaged page"])
 def test_a_file_whose_jobs_cannot_be_read_is_one_line_with_its_path_and_the_cure(
