@@ -39,6 +39,7 @@ class WorkerSeen(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     is_alive: bool
     slots: int
     running: int
+    buffered: int
     abandoned: int
     is_draining: bool
     types: tuple[str, ...]
