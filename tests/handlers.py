@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import re
 import subprocess
@@ -13,6 +14,9 @@ from typing import Any
 
 from observatory import Discard, JobContext, Observatory, Retry, RetryPolicy, Snooze
 from observatory.core import limits
+from observatory.core.job import Outcome
+from observatory.processor.child_protocol import Done, framed
+from observatory.processor.ending import Ended
 
 app = Observatory()
 
@@ -344,6 +348,60 @@ def babble_into_pipe(ctx: JobContext) -> None:
             os.write(fd, b"\xff" * 64)
         except OSError:
             continue
+    while True:
+        pass
+
+
+@app.job("fork", runs_in="process")
+def fork(ctx: JobContext, *, copy: str) -> dict[str, Any]:
+    """Two processes come back; the *copy* ends first."""
+    pid = os.fork()
+    if pid == 0:
+        if copy == "exits":
+            sys.exit(5)
+        if copy == "raises":
+            raise Broken("only in the copy")
+        return {"from": "the copy"}
+    _, status = os.waitpid(pid, 0)
+    return {"from": "the original", "copy": os.waitstatus_to_exitcode(status)}
+
+
+@app.job("fork.in.c", runs_in="process")
+def fork_in_c(ctx: JobContext) -> str:
+    """As an extension forks: Python's own hooks do not run in the copy."""
+    pid = ctypes.CDLL(None).fork()
+    if pid == 0:
+        return "the copy"
+    os.waitpid(pid, 0)
+    return "the original"
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+@app.job("multiprocess", runs_in="process")
+def multiprocess(ctx: JobContext) -> list[int]:
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return pool.map(square, range(4))
+
+
+@app.job("answer.for.another", runs_in="process")
+def answer_for_another(ctx: JobContext) -> None:
+    forge_answers(Done(ctx.job_id, ctx.fence - 1, Ended(outcome=Outcome.SUCCEEDED, result="forged")))
+
+
+@app.job("answer.twice", runs_in="process")
+def answer_twice(ctx: JobContext) -> None:
+    answer = Done(ctx.job_id, ctx.fence, Ended(outcome=Outcome.SUCCEEDED, result="forged"))
+    forge_answers(answer, answer)
+
+
+def forge_answers(*answers: Done) -> None:
+    """Write them into every pipe there is, and never come back."""
+    for fd in range(3, 16):
+        with contextlib.suppress(OSError):
+            os.write(fd, b"".join(map(framed, answers)))
     while True:
         pass
 

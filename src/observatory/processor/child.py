@@ -15,6 +15,7 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Generator, Iterator, Mapping
 from typing import NoReturn
 
@@ -49,7 +50,10 @@ class Child:
         self._to_processor = to_processor
         self._frames = protocol.Frames()
         self._runs: queue.SimpleQueue[tuple[protocol.Run, StopFlag] | None] = queue.SimpleQueue()
-        self._running: StopFlag | None = None
+        self._running: tuple[protocol.Run, StopFlag] | None = None
+        self._pid = os.getpid()
+        if sys.platform != "win32":
+            os.register_at_fork(after_in_child=self._leave_the_pipes)
 
     def serve(self) -> int:
         """Returns the exit status of the process."""
@@ -73,22 +77,23 @@ class Child:
     def _work(self, handlers: Mapping[str, Handler], clock: Clock) -> None:
         while (item := self._runs.get()) is not None:
             run, stop = item
-            ended = _attempt(run, handlers, clock, stop)
+            ended = _attempt(run, handlers, clock, stop, pid=self._pid)
             self._running = None
-            with contextlib.suppress(Exception):  # a handler may have closed or replaced them
-                sys.stdout.flush()
-                sys.stderr.flush()
-            self._say(protocol.Done(ended))
+            done = protocol.Done(run.attempt.job_id, run.attempt.fence, ended)
+            _flush()
+            self._say(done)
 
     def _listen(self, messages: Iterator[protocol.ToChild]) -> None:
         """The second thread. When the processor is gone, nobody wants the rest of the work."""
         try:
             for message in messages:
                 if isinstance(message, protocol.Run):
-                    self._running = StopFlag()
-                    self._runs.put((message, self._running))
+                    self._running = message, StopFlag()
+                    self._runs.put(self._running)
                 elif isinstance(message, protocol.Ask) and (running := self._running) is not None:
-                    running.ask(message.reason)
+                    run, stop = running
+                    if (message.job_id, message.fence) == (run.attempt.job_id, run.attempt.fence):
+                        stop.ask(message.reason)
         finally:
             if self._running is not None:
                 _end_with_everything_it_started()
@@ -100,13 +105,23 @@ class Child:
             for body in self._frames.feed(piece):
                 yield protocol.decode_to_child(body)
 
+    def _leave_the_pipes(self) -> None:
+        """In a copy that a handler made with `fork`: neither hear nor say anything."""
+        for pipe in (self._from_processor, self._to_processor):
+            with contextlib.suppress(OSError):
+                os.close(pipe)
+
     def _say(self, message: protocol.FromChild) -> None:
+        _end_if_a_copy(self._pid)  # of an import, or one of an attempt that came this far
         rest = memoryview(protocol.framed(message))
         while rest:
             rest = rest[os.write(self._to_processor, rest) :]
 
 
-def _attempt(run: protocol.Run, handlers: Mapping[str, Handler], clock: Clock, stop: StopFlag) -> ending.Ended:
+def _attempt(
+    run: protocol.Run, handlers: Mapping[str, Handler], clock: Clock, stop: StopFlag, *, pid: int
+) -> ending.Ended:
+    """How the attempt ended. Only the process *pid* returns from here."""
     handler = handlers.get(run.attempt.type)
     if handler is None:
         error = ending.error_of("UnknownType", f"the application has no job type {run.attempt.type}")
@@ -117,11 +132,31 @@ def _attempt(run: protocol.Run, handlers: Mapping[str, Handler], clock: Clock, s
         with _memory_limit(run.memory_bytes_max):
             value = handler.function(context, **arguments)
     except BaseException as error:  # noqa: BLE001 — a SystemExit is a failed attempt and no more
+        _end_if_a_copy(pid, error)
         if isinstance(error, MemoryError) and run.memory_bytes_max is not None:
             message = f"went past memory_bytes_max ({run.memory_bytes_max} bytes)"
             return ending.crashed(message, kind=ending.MEMORY_LIMIT, error=error)
         return ending.raised(error, asked=stop.reason, timeout_s=run.attempt.timeout_s)
+    _end_if_a_copy(pid)
     return ending.returned(value)
+
+
+def _end_if_a_copy(pid: int, error: BaseException | None = None) -> None:
+    """
+    Where a handler called `fork`, two processes come back from it; the one that is not *pid* ends here.
+
+    It ends as any program would that returned or raised *error*, for the sake of a handler that waits for it.
+    """
+    if os.getpid() == pid:
+        return
+    code: object = 0 if error is None else 1
+    if isinstance(error, SystemExit):
+        code = error.code or 0
+    elif error is not None:
+        with contextlib.suppress(BaseException):  # an exception may be unable to show itself
+            traceback.print_exception(error)
+    _flush()
+    os._exit(code & 0xFF if isinstance(code, int) else 1)
 
 
 @contextlib.contextmanager
@@ -149,6 +184,12 @@ def _address_space_bytes() -> int | None:
 
 
 # --- what the process is made of ------------------------------------------------------------------
+
+
+def _flush() -> None:
+    with contextlib.suppress(Exception):  # a handler may have closed or replaced them
+        sys.stdout.flush()
+        sys.stderr.flush()
 
 
 def _end_with_everything_it_started() -> NoReturn:

@@ -127,6 +127,8 @@ class ChildProcess(asyncio.SubprocessProtocol):
     def _give(self, answer: Answer) -> None:
         if not self._answer.done():
             self._answer.set_result(answer)
+        elif not isinstance(answer, Exited):
+            self.kill()  # it speaks although nobody asked: its next word would be taken for an answer
 
 
 class Children:
@@ -179,10 +181,11 @@ class Children:
         self, child: ChildProcess, call: Call, payload: JsonObject, *, stop: Stop, limit: TimeLimits, patience: Patience
     ) -> ending.Ended:
         memory_bytes_max = call.handler.memory_bytes_max
-        answer = child.ask(protocol.Run(call.attempt, payload, memory_bytes_max))
+        attempt = call.attempt
+        answer = child.ask(protocol.Run(attempt, payload, memory_bytes_max))
 
         def show(reason: StopReason) -> None:
-            child.tell(protocol.Ask(reason))
+            child.tell(protocol.Ask(attempt.job_id, attempt.fence, reason))
 
         try:
             reason = await until_over(answer, stop, limit, patience, on_ask=show)
@@ -195,9 +198,9 @@ class Children:
         came = answer.result()
         if isinstance(came, Exited):
             return ending.crashed(_how_it_ended(came, memory_bytes_max))
-        if not isinstance(came, protocol.Done):
+        if not isinstance(came, protocol.Done) or not came.is_of(attempt):
             await self._end(child)
-            return ending.crashed("the child answered out of turn and was killed")
+            return ending.crashed("the child answered for something else and was killed")
         error = came.ended.error
         if error is not None and error.type == ending.MEMORY_LIMIT:
             await self._end(child)  # nobody knows what else in it did not get its memory

@@ -163,6 +163,54 @@ async def test_a_handler_that_writes_into_the_pipe_is_not_believed() -> None:
     assert afterwards.outcome is Outcome.SUCCEEDED
 
 
+async def test_an_answer_for_another_attempt_is_not_believed() -> None:
+    async with runner_of() as runner:
+        ended = await run(runner, "answer.for.another")
+        afterwards = await run(runner, "quick.process", {"a": 1})
+
+    assert ended.outcome is Outcome.CRASHED
+    assert ended.error is not None
+    assert ended.error.message == "the child answered for something else and was killed"
+    assert afterwards.result == {"a": 1}
+
+
+async def test_a_child_that_answers_twice_does_not_meet_the_next_attempt() -> None:
+    async with runner_of() as runner:
+        await run(runner, "quick.process")
+        (child,) = runner._children._alive
+        await run(runner, "answer.twice")
+        exited = await child.gone
+        afterwards = await run(runner, "quick.process", {"a": 1})
+
+    assert exited.code == -signal.SIGKILL
+    assert afterwards.result == {"a": 1}
+
+
+@pytest.mark.parametrize(("copy", "code"), [("returns", 0), ("exits", 5), ("raises", 1)])
+async def test_a_forked_copy_of_a_child_ends_without_an_answer(copy: str, code: int) -> None:
+    async with runner_of() as runner:
+        ended = await run(runner, "fork", {"copy": copy})
+        afterwards = await run(runner, "quick.process", {"a": 1})
+
+    assert (ended.outcome, ended.result) == (Outcome.SUCCEEDED, {"from": "the original", "copy": code})
+    assert afterwards.result == {"a": 1}
+
+
+async def test_a_copy_forked_behind_pythons_back_ends_without_an_answer() -> None:
+    async with runner_of() as runner:
+        ended = await run(runner, "fork.in.c")
+        afterwards = await run(runner, "quick.process", {"a": 1})
+
+    assert (ended.result, afterwards.result) == ("the original", {"a": 1})
+
+
+async def test_a_handler_may_use_forked_processes() -> None:
+    async with runner_of() as runner:
+        results = [(await run(runner, "multiprocess")).result for _ in range(2)]
+
+    assert results == [[0, 1, 4, 9], [0, 1, 4, 9]]
+
+
 async def test_what_a_crashed_attempt_started_dies_with_it(tmp_path: Path) -> None:
     fifo = Fifo(tmp_path)
     async with runner_of() as runner:
