@@ -156,6 +156,94 @@ class Unspeakable(Exception):
         raise RuntimeError("no message")
 
 
+class Interrupting(Exception):
+    """Ends whoever asks for its notes."""
+
+    @property
+    def __notes__(self) -> list[str]:
+        raise KeyboardInterrupt
+
+
+class Biting(str):
+    """Text that does not let anybody work with it."""
+
+    __slots__ = ()
+
+    def bite(self, *_args: Any, **_options: Any) -> Any:
+        raise KeyboardInterrupt
+
+    replace = encode = isascii = startswith = __format__ = __getitem__ = __len__ = bite
+
+
+class BitingMessage(Exception):
+    """Has a message that is text by name only."""
+
+    def __str__(self) -> str:
+        return Biting("it broke")
+
+
+class NoName(type):
+    """The class of a class that cannot be named."""
+
+    @property
+    def __name__(cls) -> str:
+        raise KeyboardInterrupt
+
+
+class Nameless(Exception, metaclass=NoName):
+    """Has no name to be shown."""
+
+
+class EndlessTrace(Exception):
+    """Pretends that its traceback never ends."""
+
+    @property
+    def __traceback__(self) -> Any:
+        return self
+
+    @property
+    def tb_next(self) -> Any:
+        return self
+
+
+class EndlessCause(Exception):
+    """Was always caused by yet another one."""
+
+    @property
+    def __cause__(self) -> Any:
+        return EndlessCause()
+
+
+class NoClass(Exception):
+    """Does not say what it is."""
+
+    @property
+    def __class__(self) -> Any:
+        raise KeyboardInterrupt
+
+
+HOSTILE = (Interrupting, BitingMessage, Nameless, EndlessTrace, EndlessCause, NoClass)
+
+
+def raise_hostile(number: int) -> None:
+    raise HOSTILE[number]("it broke")
+
+
+@app.job("hostile")
+async def hostile(ctx: JobContext, *, number: int) -> None:
+    raise_hostile(number)
+
+
+@app.job("hostile.thread")
+def hostile_thread(ctx: JobContext, *, number: int) -> None:
+    raise_hostile(number)
+
+
+@app.job("hostile.process", runs_in="process")
+def hostile_process(ctx: JobContext, *, number: int) -> None:
+    raise_hostile(number)
+
+
 EXIT = {"SystemExit": SystemExit(4), "KeyboardInterrupt": KeyboardInterrupt(), "Unspeakable": Unspeakable()}
 
 

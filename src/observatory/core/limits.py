@@ -221,6 +221,12 @@ MEMORY_BYTES_MIN = 1024 * 1024
 TRACEBACK_LINE_BYTES_MAX = 1024
 """One entry of a traceback: a very long message does not push the frames out."""
 
+TRACEBACK_FRAMES_MAX = 512
+"""Frames that are read of one traceback, the newest: more than fit into its bytes, fewer than deep recursion has."""
+
+TRACEBACK_ERRORS_MAX = 100
+"""Exceptions behind one (causes, contexts, members of a group) that are shown with it; of more none is shown."""
+
 # --- HTTP services (edge/, gateway/, read_model/) ---------------------------------------------
 
 TARGET_BYTES_MAX = 8 * 1024

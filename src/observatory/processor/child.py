@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
 from observatory.core.handler import Handler
@@ -66,8 +66,7 @@ class Child:
             handlers = load_handlers(hello.app)
             clock: Clock = load_attribute(hello.clock)()
         except BaseException as error:  # noqa: BLE001 — an import may raise anything, SystemExit included
-            failure = ending.raised(error, asked=None, timeout_s=0.0).error
-            self._say(protocol.NotReady(failure or ending.error_of(type(error).__name__, "")))
+            self._say(protocol.NotReady(ending.error_from(error)))
             return 1
         threading.Thread(target=self._listen, args=(messages,), name="listen", daemon=True).start()
         self._say(protocol.Ready())
@@ -129,11 +128,11 @@ def _attempt(
     context = JobContext(run.attempt, clock=clock, stop=stop)
     try:
         arguments = arguments_of(handler, run.payload)
-        with _memory_limit(run.memory_bytes_max):
+        with _MemoryLimit(run.memory_bytes_max):
             value = handler.function(context, **arguments)
     except BaseException as error:  # noqa: BLE001 — a SystemExit is a failed attempt and no more
         _end_if_a_copy(pid, error)
-        if isinstance(error, MemoryError) and run.memory_bytes_max is not None:
+        if issubclass(type(error), MemoryError) and run.memory_bytes_max is not None:
             message = f"went past memory_bytes_max ({run.memory_bytes_max} bytes)"
             return ending.crashed(message, kind=ending.MEMORY_LIMIT, error=error)
         return ending.raised(error, asked=stop.reason, timeout_s=run.attempt.timeout_s)
@@ -159,20 +158,26 @@ def _end_if_a_copy(pid: int, error: BaseException | None = None) -> None:
     os._exit(code & 0xFF if isinstance(code, int) else 1)
 
 
-@contextlib.contextmanager
-def _memory_limit(bytes_max: int | None) -> Generator[None, None, None]:
-    """Let the address space grow by at most *bytes_max* from here; no limit where the system knows none."""
-    used_bytes = _address_space_bytes()
-    if bytes_max is None or resource is None or used_bytes is None:
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    allowed = used_bytes + bytes_max
-    resource.setrlimit(resource.RLIMIT_AS, (allowed if hard < 0 else min(allowed, hard), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+class _MemoryLimit:
+    """Lets the address space grow by at most *bytes_max* from here; no limit where the system knows none."""
+
+    def __init__(self, bytes_max: int | None) -> None:
+        self._bytes_max = bytes_max
+        self._before: tuple[int, int] | None = None
+
+    def __enter__(self) -> None:
+        used_bytes = _address_space_bytes()
+        if self._bytes_max is None or resource is None or used_bytes is None:
+            return
+        self._before = resource.getrlimit(resource.RLIMIT_AS)
+        hard = self._before[1]
+        allowed = used_bytes + self._bytes_max
+        resource.setrlimit(resource.RLIMIT_AS, (allowed if hard < 0 else min(allowed, hard), hard))
+
+    # Not a generator: what ends one touches the exception, and the exception is the handler's.
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None and resource is not None:
+            resource.setrlimit(resource.RLIMIT_AS, self._before)
 
 
 def _address_space_bytes() -> int | None:

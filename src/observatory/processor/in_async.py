@@ -5,10 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from observatory.core.job import Outcome
-from observatory.core.retry import Discard, Retry, Snooze
 from observatory.processor.call import Call
 from observatory.processor.context import StopReason
-from observatory.processor.ending import Ended, returned
+from observatory.processor.ending import Ended, is_wish, returned
 from observatory.processor.stopping import Patience, Stop, TimeLimits, until_over
 
 Abandon = Callable[["asyncio.Future[Any]"], None]
@@ -52,6 +51,6 @@ async def _call(call: Call) -> Ended:
     except BaseException as error:  # noqa: BLE001 — see above
         task = asyncio.current_task()
         is_cancelled = task is not None and task.cancelling() > 0
-        if call.stop.reason is None or not is_cancelled or isinstance(error, Snooze | Retry | Discard):
+        if call.stop.reason is None or not is_cancelled or is_wish(error):
             return call.raised(error)
         return call.stopped(call.stop.reason, "it was cancelled")

@@ -224,3 +224,60 @@ def test_an_early_end_says_its_time_out() -> None:
     ended = ending.stopped(StopReason.TIMEOUT, "it was killed", timeout_s=2.0)
 
     assert ended.error == JobError(type="TimedOut", message="it went past its time-out of 2 s; it was killed")
+
+
+def chain_of(length: int) -> ValueError:
+    error = ValueError("number 0")
+    for number in range(1, length):
+        error, cause = ValueError(f"number {number}"), error
+        error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(("more", "shown"), [(0, True), (1, False)])
+def test_causes_are_shown_as_long_as_they_are_few(more: int, shown: bool) -> None:
+    try:
+        raise chain_of(limits.TRACEBACK_ERRORS_MAX + more)
+    except ValueError as error:
+        failure = raised(error).error
+
+    assert failure is not None
+    assert failure.traceback is not None
+    assert ("direct cause" in failure.traceback) is shown
+    assert failure.traceback.endswith(f"ValueError: number {limits.TRACEBACK_ERRORS_MAX + more - 1}\n")
+
+
+def test_exceptions_that_cause_each_other_are_shown_once() -> None:
+    first, second = ValueError("the first"), ValueError("the second")
+    first.__cause__, second.__cause__ = second, first
+    try:
+        raise first
+    except ValueError as error:
+        failure = raised(error).error
+
+    assert failure is not None
+    assert (failure.traceback or "").count("the second") == 1
+
+
+def test_an_exception_that_nothing_can_be_learnt_from_is_recorded_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(error: BaseException) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ending, "error_from", fail)
+
+    assert raised(ValueError("x")) == ending.UNSHOWABLE
+    assert settle_command(ending.UNSHOWABLE, executing(), HANDLER, 0.5).fence == 7
+
+
+@pytest.mark.parametrize("kind", [Retry, SnoozeAsked])
+@pytest.mark.parametrize("in_s", [float("nan"), -1.0, limits.SNOOZE_S_MAX + 1, "soon", None])
+def test_a_wish_that_was_changed_to_nonsense_is_a_failure(kind: Any, in_s: Any) -> None:
+    wish = kind(in_s=5.0)
+    wish.in_s = in_s
+
+    ended = raised(wish)
+
+    assert (ended.outcome, ended.retry, ended.wait_s) == (Outcome.FAILED, RetryWish.BY_POLICY, 0.0)
+    assert ended.error is not None
+    assert ended.error.type == kind.__name__
+    assert ("in_s is" in ended.error.message) is not (kind is Retry and in_s is None)
