@@ -68,6 +68,11 @@ def who_process(ctx: JobContext) -> dict[str, Any]:
     return {"pid": os.getpid(), "ppid": os.getppid(), "pgid": os.getpgrp(), "stdinIsEmpty": stdin_is_empty}
 
 
+@app.job("where.process", runs_in="process")
+def where_process(ctx: JobContext) -> str:
+    return str(Path.cwd())
+
+
 @app.job("context.process", runs_in="process", timeout_s=60)
 def context_process(ctx: JobContext) -> dict[str, Any]:
     return context_of(ctx)

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import cast
 
 import msgspec
@@ -45,14 +46,20 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self.gone: asyncio.Future[Exited] = loop.create_future()
         """Done when the process has ended and everything it said is read."""
 
-    async def start(self) -> None:
-        """Raises OSError when the system gives no process."""
+    async def start(self, folder: Path | None) -> None:
+        """
+        Start it in *folder*; None is the current one.
+
+        Raises:
+            OSError: The system gives no process.
+        """
         ends = self.lifeline.passed
         try:
             await self._loop.subprocess_exec(
                 lambda: self,
                 *(sys.executable, "-P", "-c", _START_CHILD, *map(str, ends)),
                 stderr=None,
+                cwd=folder,
                 start_new_session=True,
                 pass_fds=ends,
             )
@@ -135,7 +142,9 @@ class Children:
     """
     The child processes of one processor: started on first use, kept as long as they live.
 
-    There are never more of them than attempts that run in a process at the same time.
+    There are never more of them than attempts that run in a process at the same time. They start in the
+    folder, and find their modules where, this was made: a handler that moves the processor to another
+    folder moves none of them.
 
     Args:
         app: `module:attribute` of the application that every child imports.
@@ -145,6 +154,8 @@ class Children:
     def __init__(self, *, app: str, clock: Clock) -> None:
         self._app = app
         self._clock = clock
+        self._folder = _current_folder()
+        self._sys_path = _sys_path_from(self._folder)
         self._idle: list[ChildProcess] = []
         self._alive: set[ChildProcess] = set()
 
@@ -230,12 +241,12 @@ class Children:
         """A child that is ready, or how it failed to be."""
         try:
             child = ChildProcess()
-            await child.start()
+            await child.start(self._folder if self._folder and self._folder.is_dir() else None)
         except OSError as error:
             return ending.crashed(f"no child could be started: {error}", kind="ChildNotReady")
         self._alive.add(child)
         child.gone.add_done_callback(lambda _: self._alive.discard(child))
-        hello = protocol.Hello(self._app, protocol.spec_of(type(self._clock)), sys.path)
+        hello = protocol.Hello(self._app, protocol.spec_of(type(self._clock)), self._sys_path)
         try:
             answer = await child.ask(hello)
         except asyncio.CancelledError:
@@ -255,6 +266,18 @@ class Children:
     async def _end(self, child: ChildProcess) -> None:
         child.kill()
         await _wait_until_gone({child})
+
+
+def _current_folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it was removed
+        return None
+
+
+def _sys_path_from(folder: Path | None) -> list[str]:
+    """`sys.path`, in which an empty entry is the current folder, without anything relative."""
+    return [entry if folder is None else str(folder / entry) for entry in sys.path]
 
 
 async def _wait_until_gone(children: set[ChildProcess]) -> None:

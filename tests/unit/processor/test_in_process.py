@@ -396,6 +396,32 @@ async def test_a_stop_while_the_child_starts_is_heard() -> None:
     assert children == 0
 
 
+async def test_a_child_starts_where_its_runner_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an application does that is named by a module of the folder in which the person stands."""
+    (tmp_path / "start" / "elsewhere").mkdir(parents=True)
+    (tmp_path / "start" / "shop.py").write_text("from tests.handlers import app")
+    monkeypatch.chdir(tmp_path / "start")
+    monkeypatch.syspath_prepend("")
+    async with runner_of(app_spec="shop:app") as runner:
+        os.chdir("elsewhere")
+        ended = await run(runner, "where.process")
+
+    assert ended.result == str(tmp_path / "start")
+
+
+async def test_a_child_starts_although_the_folder_of_its_runner_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "start").mkdir()
+    monkeypatch.chdir(tmp_path / "start")
+    async with runner_of() as runner:
+        os.chdir(tmp_path)
+        (tmp_path / "start").rmdir()
+        ended = await run(runner, "where.process")
+
+    assert ended.result == str(tmp_path)
+
+
 def run_script(code: str) -> "subprocess.CompletedProcess[str]":
     header = (
         "import asyncio, os, signal, sys\n"
