@@ -30,6 +30,9 @@ PRIORITY_MAX = 9
 PRIORITY_DEFAULT = 5
 """Priority 0 is claimed first."""
 
+TYPE_SCHEMA_BYTES_MAX = 64 * 1024
+"""What a type says of its payload, as canonical JSON: every processor announces it, and `/types` lists all of them."""
+
 ATTEMPTS_MAX = 100
 ATTEMPTS_DEFAULT = 3
 
@@ -217,6 +220,9 @@ CHILD_MESSAGE_BYTES_MAX = 1024 * 1024
 
 MEMORY_BYTES_MIN = 1024 * 1024
 """Least `memory_bytes_max` of a type: with less, the interpreter cannot even call the handler."""
+
+MEMORY_BYTES_MAX = 2**50
+"""Largest `memory_bytes_max` of a type: no machine has as much, and the kernel's counters still hold it."""
 
 TRACEBACK_LINE_BYTES_MAX = 1024
 """One entry of a traceback: a very long message does not push the frames out."""
