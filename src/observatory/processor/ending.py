@@ -83,7 +83,9 @@ def returned(value: Any) -> Ended:
     """
     The handler returned *value*: a success if it is JSON that every store can hold, within the limit.
 
-    Never raises.
+    A key that is a number, or another value that JSON writes as text, becomes that text, unless two keys
+    of one object become the same: nothing is lost in silence. Keys that are True, False, None or a tuple
+    are refused. Never raises.
     """
     if value is None:
         return Ended(outcome=Outcome.SUCCEEDED)
@@ -92,7 +94,8 @@ def returned(value: Any) -> Ended:
         text = strict_json.canonical(result)
         if len(text) > limits.RESULT_BYTES_MAX:
             return _unusable("ResultTooLarge", f"the result has {len(text)} bytes of JSON; at most {_MOST} are kept")
-        strict_json.decode(text)
+        # As written from the value itself: in the result, two keys that are the same text are one already.
+        strict_json.decode(msgspec.json.encode(value))
     except BadJson as error:
         place = f" at {error.pointer}" if error.pointer else ""
         return _unusable("ResultNotJson", f"the result cannot be kept{place}: {error.detail}")

@@ -1,5 +1,6 @@
 """What is recorded of an attempt, and by which command?"""
 
+import enum
 import json
 from typing import Any
 
@@ -133,6 +134,38 @@ def test_a_result_that_no_store_can_hold_says_why(value: Any, says: str) -> None
     assert ended.error is not None
     assert ended.error.type == "ResultNotJson"
     assert says in ended.error.message
+
+
+class Color(enum.Enum):
+    RED = "red"
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ({1: "a", "1": "b"}, "/1"),
+        ({"list": [{}, {"1.5": "a", 1.5: "b"}]}, "/list/1/1.5"),
+        ({Color.RED: 1, "red": 2}, "/red"),
+    ],
+)
+def test_two_keys_that_become_the_same_text_are_refused_and_named(value: Any, place: str) -> None:
+    ended = ending.returned(value)
+
+    assert ended.error is not None
+    assert ended.error.type == "ResultNotJson"
+    assert ended.error.message.startswith(f"the result cannot be kept at {place}: a name occurs twice")
+
+
+@pytest.mark.parametrize("key", [True, None, (1, 2)])
+def test_a_key_that_has_no_form_as_text_is_refused(key: Any) -> None:
+    ended = ending.returned({key: 1})
+
+    assert ended.error is not None
+    assert ended.error.type == "ResultNotJson"
+
+
+def test_a_key_that_is_a_number_becomes_text() -> None:
+    assert ending.returned({1: "a", 2.5: {3: "c"}}).result == {"1": "a", "2.5": {"3": "c"}}
 
 
 def test_a_result_may_have_exactly_the_limit_and_not_a_byte_more() -> None:
