@@ -369,6 +369,13 @@ async def block_loop(ctx: JobContext) -> None:
     threading.Event().wait()
 
 
+@app.job("block.at.gate")
+async def block_at_gate(ctx: JobContext) -> str:
+    """Holds up everything else in the loop until a thread opens its gate."""
+    gates[ctx.job_id].wait()
+    return "opened"
+
+
 @app.job("forever.process", runs_in="process")
 def forever_process(ctx: JobContext, *, fifo: str | None = None) -> None:
     """Never looks at anything. Says in *fifo* that it runs, and holds it open as long as it does."""

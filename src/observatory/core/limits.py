@@ -123,6 +123,12 @@ STOP_S_MAX = 5.0
 STOP_GRACE_S = 1.0
 """How long an attempt that was asked to stop may take to end."""
 
+LOOP_STALL_S = 1.0
+"""The event loop of a processor may stand still for so long before that is logged."""
+
+LOOP_LOOK_S = 0.25
+"""How often it is looked whether the event loop turns: costs a timer and a thread that wakes up."""
+
 LOOP_BACKOFF_S_MAX = 30.0
 """The longest pause of a loop that keeps failing."""
 
@@ -278,6 +284,7 @@ AUDIT_AGAIN_MAX = 2
 
 assert HEARTBEAT_S * 3 <= LEASE_S
 assert DRAIN_S + STOP_GRACE_S + CHILD_END_S < STOP_S_MAX
+assert LOOP_LOOK_S * 2 < LOOP_STALL_S
 assert STOP_EARLY_S < LEASE_S - HEARTBEAT_S
 assert PAYLOAD_BYTES_MAX < BODY_BYTES_MAX
 assert PRIORITY_MIN <= PRIORITY_DEFAULT <= PRIORITY_MAX

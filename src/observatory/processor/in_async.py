@@ -8,6 +8,7 @@ from observatory.core.job import Outcome
 from observatory.processor.call import Call
 from observatory.processor.context import StopReason
 from observatory.processor.ending import Ended, is_wish, returned
+from observatory.processor.loop_watch import LoopWatch
 from observatory.processor.stopping import Patience, Stop, TimeLimits, until_over
 
 Abandon = Callable[["asyncio.Future[Any]"], None]
@@ -15,7 +16,14 @@ Abandon = Callable[["asyncio.Future[Any]"], None]
 
 
 async def run_in_loop(
-    call: Call, stop: Stop, limit: TimeLimits, patience: Patience, *, grace_s: float, abandon: Abandon
+    call: Call,
+    stop: Stop,
+    limit: TimeLimits,
+    patience: Patience,
+    *,
+    grace_s: float,
+    abandon: Abandon,
+    watch: LoopWatch | None = None,
 ) -> Ended:
     """
     Await the handler.
@@ -24,6 +32,8 @@ async def run_in_loop(
     has passed or the lease is lost. One that ignores its cancellation for *grace_s* is abandoned.
     """
     task = asyncio.create_task(_call(call), name=f"job-{call.attempt.job_id}")
+    if watch is not None:
+        watch.note(task, call.attempt)
     try:
         reason = await until_over(task, stop, limit, patience)
         if reason is None:
