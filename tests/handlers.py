@@ -6,9 +6,12 @@ import ctypes
 import multiprocessing
 import os
 import re
+import resource
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -388,13 +391,15 @@ def forever_process(ctx: JobContext, *, fifo: str | None = None) -> None:
 
 @app.job("family.process", runs_in="process")
 def family_process(ctx: JobContext, *, fifo: str, then: str) -> None:
-    """Starts a program that waits for ever and holds *fifo* open; then exits, or goes on longer than any test."""
+    """Starts a program that waits for ever and holds *fifo* open; then exits, returns, or goes on and on."""
     said = Path(fifo).open("w", encoding="ascii", buffering=1)
     waits = [sys.executable, "-c", "import signal; signal.pause()"]
     started = subprocess.Popen(waits, pass_fds=(said.fileno(),))
     said.write(f"{os.getpid()} {started.pid}\n")
     if then == "exit":
         os._exit(3)
+    if then == "return":
+        return
     if then == "hold the interpreter":
         re.match(r"(a+)+$", "a" * 64 + "b")  # no other thread runs until it returns, in some hundred years
     while True:
@@ -432,6 +437,52 @@ def die_of_memory(ctx: JobContext) -> None:
     libc = ctypes.CDLL(None)
     libc.malloc.restype = ctypes.c_void_p
     ctypes.memset(libc.malloc(ctypes.c_size_t(512 * MIB)) or 0, 0, 1)
+
+
+def forget_to_wait() -> None:
+    subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+
+
+def lower_a_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 1, hard))
+
+
+TRACES: dict[str, Callable[[], object]] = {
+    "threads": lambda: threading.Thread(target=threading.Event().wait, daemon=True).start(),
+    "child processes": forget_to_wait,
+    "resource limits": lower_a_limit,
+    "signal handlers": lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN),
+    "blocked signals": lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1]),
+    "timers": lambda: signal.alarm(3600),
+    "a lack of modules": sys.modules.clear,
+    "nothing": lambda: None,
+    "folder": lambda: os.chdir("/"),
+    "umask": lambda: os.umask(0o777),
+    "a program that has ended": lambda: subprocess.run([sys.executable, "-V"], check=True),
+    "a thread that has ended": lambda: run_to_the_end(threading.Thread(target=int)),
+}
+"""What a handler may leave behind in its process, by name."""
+
+
+def run_to_the_end(thread: threading.Thread) -> None:
+    thread.start()
+    thread.join()
+
+
+@app.job("leave", runs_in="process")
+def leave(ctx: JobContext, *, what: str) -> int:
+    """Leaves *what* behind; gives the number of its process."""
+    pid = os.getpid()
+    TRACES[what]()
+    return pid
+
+
+@app.job("surroundings", runs_in="process")
+def surroundings(ctx: JobContext) -> dict[str, Any]:
+    umask = os.umask(0)
+    os.umask(umask)
+    return {"pid": os.getpid(), "folder": str(Path.cwd()), "umask": umask}
 
 
 @app.job("close.everything", runs_in="process")

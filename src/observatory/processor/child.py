@@ -27,6 +27,7 @@ from observatory.processor import ending
 from observatory.processor.app_spec import load_attribute, load_handlers
 from observatory.processor.call import arguments_of
 from observatory.processor.context import JobContext, StopFlag
+from observatory.processor.left_behind import Surroundings
 from observatory.processor.lifeline import hang_on
 
 try:
@@ -74,11 +75,12 @@ class Child:
         return 0
 
     def _work(self, handlers: Mapping[str, Handler], clock: Clock) -> None:
+        surroundings = Surroundings()
         while (item := self._runs.get()) is not None:
             run, stop = item
             ended = _attempt(run, handlers, clock, stop, pid=self._pid)
             self._running = None
-            done = protocol.Done(run.attempt.job_id, run.attempt.fence, ended)
+            done = protocol.Done(run.attempt.job_id, run.attempt.fence, ended, surroundings.restore())
             _flush()
             self._say(done)
 
@@ -177,7 +179,9 @@ class _MemoryLimit:
     # Not a generator: what ends one touches the exception, and the exception is the handler's.
     def __exit__(self, *_: object) -> None:
         if self._before is not None and resource is not None:
-            resource.setrlimit(resource.RLIMIT_AS, self._before)
+            # It fails when the handler lowered the hard limit; then the child is not kept.
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_AS, self._before)
 
 
 def _address_space_bytes() -> int | None:

@@ -6,7 +6,7 @@ What a processor and its child say to each other: JSON messages, each behind its
                                   ◀───────── Ready, or NotReady {error} and its end
     Run {attempt, payload, …}     ─────────▶ calls the handler
     Ask {jobId, fence, reason}    ─────────▶ shows it to the handler that runs
-                                  ◀───────── Done {jobId, fence, ended}
+                                  ◀───────── Done {jobId, fence, ended, …}
 
 What is said about one attempt names it, by job and fence: nothing that is said late, or by somebody
 who should not speak, is taken for a word about another attempt. Nothing is pickled, and a message
@@ -70,6 +70,8 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     job_id: str
     fence: int
     ended: Ended
+    left_behind: str | None = None
+    """What the attempt left in the child that no other attempt shall meet; None if the child can be kept."""
 
     def is_of(self, attempt: AttemptFacts) -> bool:
         """Whether it answers for *attempt*."""

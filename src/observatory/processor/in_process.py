@@ -1,4 +1,13 @@
-"""Runs attempts in kept child processes, one attempt at a time in each: what crashes is one attempt."""
+"""
+Runs attempts in kept child processes, one attempt at a time in each: what crashes is one attempt.
+
+What a kept child promises to the next attempt: the folder and the umask are those of the start, and no
+thread, no program in the process group, no resource limit, no signal handler and no timer of an earlier
+attempt is there. A child in which an attempt left one of these, or that had to be killed, is not used
+again; what was left ends with it, at the end of its attempt. What is kept on purpose: modules, globals
+and the environment, so that the application is imported once. A program that left the process group
+(`setsid`) lives on.
+"""
 
 import asyncio
 import contextlib
@@ -9,6 +18,7 @@ from pathlib import Path
 from typing import cast
 
 import msgspec
+import structlog
 
 from observatory.core import limits
 from observatory.core.job import JsonObject
@@ -19,6 +29,8 @@ from observatory.processor.call import Call
 from observatory.processor.context import StopReason
 from observatory.processor.lifeline import Lifeline
 from observatory.processor.stopping import Patience, Stop, TimeLimits, until_over
+
+_log = structlog.get_logger("observatory.children")
 
 _START_CHILD = "import sys; from observatory.processor.child import main; sys.exit(main())"
 
@@ -215,6 +227,9 @@ class Children:
         error = came.ended.error
         if error is not None and error.type == ending.MEMORY_LIMIT:
             await self._end(child)  # nobody knows what else in it did not get its memory
+        elif came.left_behind is not None:
+            _log.info("child not kept", job=attempt.job_id, job_type=attempt.type, left_behind=came.left_behind)
+            await self._end(child)
         else:
             self._idle.append(child)
         return came.ended

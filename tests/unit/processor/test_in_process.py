@@ -315,6 +315,53 @@ async def test_cancelling_the_run_kills_the_child(tmp_path: Path) -> None:
         assert runner.free_slots == 2
 
 
+# --- what an attempt leaves behind ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "threads",
+        "child processes",
+        "resource limits",
+        "signal handlers",
+        "blocked signals",
+        "timers",
+        "a lack of modules",
+    ],
+)
+async def test_a_child_in_which_something_was_left_meets_no_other_attempt(what: str) -> None:
+    async with runner_of() as runner:
+        ended = await run(runner, "leave", {"what": what})
+        children = runner.children
+        afterwards = await run(runner, "who.process")
+
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert children == 0
+    assert afterwards.result["pid"] != ended.result
+
+
+@pytest.mark.parametrize("what", ["nothing", "folder", "umask", "a program that has ended", "a thread that has ended"])
+async def test_a_child_is_kept_when_all_that_was_left_can_be_taken_back(what: str) -> None:
+    async with runner_of() as runner:
+        before = await run(runner, "surroundings")
+        await run(runner, "leave", {"what": what})
+        after = await run(runner, "surroundings")
+
+    assert after.result == before.result
+
+
+async def test_what_an_attempt_started_and_left_ends_with_it(tmp_path: Path) -> None:
+    fifo = Fifo(tmp_path)
+    async with runner_of() as runner:
+        running = asyncio.ensure_future(run(runner, "family.process", {"fifo": fifo.path, "then": "return"}))
+        await fifo.first_line()
+        ended = await running
+        await fifo.rest()
+
+    assert ended.outcome is Outcome.SUCCEEDED
+
+
 # --- memory ---------------------------------------------------------------------------------------
 
 needs_address_space_limit = pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces RLIMIT_AS")
