@@ -3,17 +3,23 @@
 import asyncio
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from observatory import Discard, JobContext, Observatory, Retry, RetryPolicy, Snooze
 from observatory.core import limits
+from observatory.core.job import Outcome
+from observatory.processor.child_protocol import Done, framed
+from observatory.processor.ending import Ended
 
 app = Observatory()
 
@@ -63,6 +69,11 @@ def typed(ctx: JobContext, *, path: str, width: int = 256) -> dict[str, Any]:
 def who_process(ctx: JobContext) -> dict[str, Any]:
     stdin_is_empty = sys.stdin.read() == ""
     return {"pid": os.getpid(), "ppid": os.getppid(), "pgid": os.getpgrp(), "stdinIsEmpty": stdin_is_empty}
+
+
+@app.job("where.process", runs_in="process")
+def where_process(ctx: JobContext) -> str:
+    return str(Path.cwd())
 
 
 @app.job("context.process", runs_in="process", timeout_s=60)
@@ -151,6 +162,94 @@ class Unspeakable(Exception):
 
     def __str__(self) -> str:
         raise RuntimeError("no message")
+
+
+class Interrupting(Exception):
+    """Ends whoever asks for its notes."""
+
+    @property
+    def __notes__(self) -> list[str]:
+        raise KeyboardInterrupt
+
+
+class Biting(str):
+    """Text that does not let anybody work with it."""
+
+    __slots__ = ()
+
+    def bite(self, *_args: Any, **_options: Any) -> Any:
+        raise KeyboardInterrupt
+
+    replace = encode = isascii = startswith = __format__ = __getitem__ = __len__ = bite
+
+
+class BitingMessage(Exception):
+    """Has a message that is text by name only."""
+
+    def __str__(self) -> str:
+        return Biting("it broke")
+
+
+class NoName(type):
+    """The class of a class that cannot be named."""
+
+    @property
+    def __name__(cls) -> str:
+        raise KeyboardInterrupt
+
+
+class Nameless(Exception, metaclass=NoName):
+    """Has no name to be shown."""
+
+
+class EndlessTrace(Exception):
+    """Pretends that its traceback never ends."""
+
+    @property
+    def __traceback__(self) -> Any:
+        return self
+
+    @property
+    def tb_next(self) -> Any:
+        return self
+
+
+class EndlessCause(Exception):
+    """Was always caused by yet another one."""
+
+    @property
+    def __cause__(self) -> Any:
+        return EndlessCause()
+
+
+class NoClass(Exception):
+    """Does not say what it is."""
+
+    @property
+    def __class__(self) -> Any:
+        raise KeyboardInterrupt
+
+
+HOSTILE = (Interrupting, BitingMessage, Nameless, EndlessTrace, EndlessCause, NoClass)
+
+
+def raise_hostile(number: int) -> None:
+    raise HOSTILE[number]("it broke")
+
+
+@app.job("hostile")
+async def hostile(ctx: JobContext, *, number: int) -> None:
+    raise_hostile(number)
+
+
+@app.job("hostile.thread")
+def hostile_thread(ctx: JobContext, *, number: int) -> None:
+    raise_hostile(number)
+
+
+@app.job("hostile.process", runs_in="process")
+def hostile_process(ctx: JobContext, *, number: int) -> None:
+    raise_hostile(number)
 
 
 EXIT = {"SystemExit": SystemExit(4), "KeyboardInterrupt": KeyboardInterrupt(), "Unspeakable": Unspeakable()}
@@ -283,6 +382,13 @@ async def block_loop(ctx: JobContext) -> None:
     threading.Event().wait()
 
 
+@app.job("block.at.gate")
+async def block_at_gate(ctx: JobContext) -> str:
+    """Holds up everything else in the loop until a thread opens its gate."""
+    gates[ctx.job_id].wait()
+    return "opened"
+
+
 @app.job("forever.process", runs_in="process")
 def forever_process(ctx: JobContext, *, fifo: str | None = None) -> None:
     """Never looks at anything. Says in *fifo* that it runs, and holds it open as long as it does."""
@@ -295,13 +401,15 @@ def forever_process(ctx: JobContext, *, fifo: str | None = None) -> None:
 
 @app.job("family.process", runs_in="process")
 def family_process(ctx: JobContext, *, fifo: str, then: str) -> None:
-    """Starts a program that waits for ever and holds *fifo* open; then exits, or goes on longer than any test."""
+    """Starts a program that waits for ever and holds *fifo* open; then exits, returns, or goes on and on."""
     said = Path(fifo).open("w", encoding="ascii", buffering=1)
     waits = [sys.executable, "-c", "import signal; signal.pause()"]
     started = subprocess.Popen(waits, pass_fds=(said.fileno(),))
     said.write(f"{os.getpid()} {started.pid}\n")
     if then == "exit":
         os._exit(3)
+    if then == "return":
+        return
     if then == "hold the interpreter":
         re.match(r"(a+)+$", "a" * 64 + "b")  # no other thread runs until it returns, in some hundred years
     while True:
@@ -341,6 +449,52 @@ def die_of_memory(ctx: JobContext) -> None:
     ctypes.memset(libc.malloc(ctypes.c_size_t(512 * MIB)) or 0, 0, 1)
 
 
+def forget_to_wait() -> None:
+    subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+
+
+def lower_a_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 1, hard))
+
+
+TRACES: dict[str, Callable[[], object]] = {
+    "threads": lambda: threading.Thread(target=threading.Event().wait, daemon=True).start(),
+    "child processes": forget_to_wait,
+    "resource limits": lower_a_limit,
+    "signal handlers": lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN),
+    "blocked signals": lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1]),
+    "timers": lambda: signal.alarm(3600),
+    "a lack of modules": sys.modules.clear,
+    "nothing": lambda: None,
+    "folder": lambda: os.chdir("/"),
+    "umask": lambda: os.umask(0o777),
+    "a program that has ended": lambda: subprocess.run([sys.executable, "-V"], check=True),
+    "a thread that has ended": lambda: run_to_the_end(threading.Thread(target=int)),
+}
+"""What a handler may leave behind in its process, by name."""
+
+
+def run_to_the_end(thread: threading.Thread) -> None:
+    thread.start()
+    thread.join()
+
+
+@app.job("leave", runs_in="process")
+def leave(ctx: JobContext, *, what: str) -> int:
+    """Leaves *what* behind; gives the number of its process."""
+    pid = os.getpid()
+    TRACES[what]()
+    return pid
+
+
+@app.job("surroundings", runs_in="process")
+def surroundings(ctx: JobContext) -> dict[str, Any]:
+    umask = os.umask(0)
+    os.umask(umask)
+    return {"pid": os.getpid(), "folder": str(Path.cwd()), "umask": umask}
+
+
 @app.job("close.everything", runs_in="process")
 def close_everything(ctx: JobContext) -> None:
     """Closes file descriptors that are not its own, as code that turns itself into a daemon does."""
@@ -355,6 +509,60 @@ def babble_into_pipe(ctx: JobContext) -> None:
             os.write(fd, b"\xff" * 64)
         except OSError:
             continue
+    while True:
+        pass
+
+
+@app.job("fork", runs_in="process")
+def fork(ctx: JobContext, *, copy: str) -> dict[str, Any]:
+    """Two processes come back; the *copy* ends first."""
+    pid = os.fork()
+    if pid == 0:
+        if copy == "exits":
+            sys.exit(5)
+        if copy == "raises":
+            raise Broken("only in the copy")
+        return {"from": "the copy"}
+    _, status = os.waitpid(pid, 0)
+    return {"from": "the original", "copy": os.waitstatus_to_exitcode(status)}
+
+
+@app.job("fork.in.c", runs_in="process")
+def fork_in_c(ctx: JobContext) -> str:
+    """As an extension forks: Python's own hooks do not run in the copy."""
+    pid = ctypes.CDLL(None).fork()
+    if pid == 0:
+        return "the copy"
+    os.waitpid(pid, 0)
+    return "the original"
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+@app.job("multiprocess", runs_in="process")
+def multiprocess(ctx: JobContext) -> list[int]:
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return pool.map(square, range(4))
+
+
+@app.job("answer.for.another", runs_in="process")
+def answer_for_another(ctx: JobContext) -> None:
+    forge_answers(Done(ctx.job_id, ctx.fence - 1, Ended(outcome=Outcome.SUCCEEDED, result="forged")))
+
+
+@app.job("answer.twice", runs_in="process")
+def answer_twice(ctx: JobContext) -> None:
+    answer = Done(ctx.job_id, ctx.fence, Ended(outcome=Outcome.SUCCEEDED, result="forged"))
+    forge_answers(answer, answer)
+
+
+def forge_answers(*answers: Done) -> None:
+    """Write them into every pipe there is, and never come back."""
+    for fd in range(3, 16):
+        with contextlib.suppress(OSError):
+            os.write(fd, b"".join(map(framed, answers)))
     while True:
         pass
 

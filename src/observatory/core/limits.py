@@ -30,6 +30,9 @@ PRIORITY_MAX = 9
 PRIORITY_DEFAULT = 5
 """Priority 0 is claimed first."""
 
+TYPE_SCHEMA_BYTES_MAX = 64 * 1024
+"""What a type says of its payload, as canonical JSON: every processor announces it, and `/types` lists all of them."""
+
 ATTEMPTS_MAX = 100
 ATTEMPTS_DEFAULT = 3
 
@@ -131,6 +134,12 @@ STOP_S_MAX = 5.0
 
 STOP_GRACE_S = 1.0
 """How long an attempt that was asked to stop may take to end."""
+
+LOOP_STALL_S = 1.0
+"""The event loop of a processor may stand still for so long before that is logged."""
+
+LOOP_LOOK_S = 0.25
+"""How often it is looked whether the event loop turns: costs a timer and a thread that wakes up."""
 
 LOOP_BACKOFF_S_MAX = 30.0
 """The longest pause of a loop that keeps failing."""
@@ -251,8 +260,17 @@ CHILD_MESSAGE_BYTES_MAX = 1024 * 1024
 MEMORY_BYTES_MIN = 1024 * 1024
 """Least `memory_bytes_max` of a type: with less, the interpreter cannot even call the handler."""
 
+MEMORY_BYTES_MAX = 2**50
+"""Largest `memory_bytes_max` of a type: no machine has as much, and the kernel's counters still hold it."""
+
 TRACEBACK_LINE_BYTES_MAX = 1024
 """One entry of a traceback: a very long message does not push the frames out."""
+
+TRACEBACK_FRAMES_MAX = 512
+"""Frames that are read of one traceback, the newest: more than fit into its bytes, fewer than deep recursion has."""
+
+TRACEBACK_ERRORS_MAX = 100
+"""Exceptions behind one (causes, contexts, members of a group) that are shown with it; of more none is shown."""
 
 # --- HTTP services (edge/, gateway/, read_model/) ---------------------------------------------
 
@@ -325,6 +343,7 @@ AUDIT_AGAIN_MAX = 2
 
 assert HEARTBEAT_S * 3 <= LEASE_S
 assert DRAIN_S + STOP_GRACE_S + CHILD_END_S < STOP_S_MAX
+assert LOOP_LOOK_S * 2 < LOOP_STALL_S
 assert STOP_EARLY_S < LEASE_S - HEARTBEAT_S
 assert PAYLOAD_BYTES_MAX < BODY_BYTES_MAX
 assert PAYLOAD_BYTES_MAX + METADATA_BYTES_MAX + RESULT_BYTES_MAX + ERROR_TRACEBACK_BYTES_MAX < READ_BYTES_MAX

@@ -15,7 +15,8 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Generator, Iterator, Mapping
+import traceback
+from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
 from observatory.core.handler import Handler
@@ -26,6 +27,7 @@ from observatory.processor import ending
 from observatory.processor.app_spec import load_attribute, load_handlers
 from observatory.processor.call import arguments_of
 from observatory.processor.context import JobContext, StopFlag
+from observatory.processor.left_behind import Surroundings
 from observatory.processor.lifeline import hang_on
 
 try:
@@ -49,7 +51,10 @@ class Child:
         self._to_processor = to_processor
         self._frames = protocol.Frames()
         self._runs: queue.SimpleQueue[tuple[protocol.Run, StopFlag] | None] = queue.SimpleQueue()
-        self._running: StopFlag | None = None
+        self._running: tuple[protocol.Run, StopFlag] | None = None
+        self._pid = os.getpid()
+        if sys.platform != "win32":
+            os.register_at_fork(after_in_child=self._leave_the_pipes)
 
     def serve(self) -> int:
         """Returns the exit status of the process."""
@@ -62,8 +67,7 @@ class Child:
             handlers = load_handlers(hello.app)
             clock: Clock = load_attribute(hello.clock)()
         except BaseException as error:  # noqa: BLE001 — an import may raise anything, SystemExit included
-            failure = ending.raised(error, asked=None, timeout_s=0.0).error
-            self._say(protocol.NotReady(failure or ending.error_of(type(error).__name__, "")))
+            self._say(protocol.NotReady(ending.error_from(error)))
             return 1
         threading.Thread(target=self._listen, args=(messages,), name="listen", daemon=True).start()
         self._say(protocol.Ready())
@@ -71,24 +75,26 @@ class Child:
         return 0
 
     def _work(self, handlers: Mapping[str, Handler], clock: Clock) -> None:
+        surroundings = Surroundings()
         while (item := self._runs.get()) is not None:
             run, stop = item
-            ended = _attempt(run, handlers, clock, stop)
+            ended = _attempt(run, handlers, clock, stop, pid=self._pid)
             self._running = None
-            with contextlib.suppress(Exception):  # a handler may have closed or replaced them
-                sys.stdout.flush()
-                sys.stderr.flush()
-            self._say(protocol.Done(ended))
+            done = protocol.Done(run.attempt.job_id, run.attempt.fence, ended, surroundings.restore())
+            _flush()
+            self._say(done)
 
     def _listen(self, messages: Iterator[protocol.ToChild]) -> None:
         """The second thread. When the processor is gone, nobody wants the rest of the work."""
         try:
             for message in messages:
                 if isinstance(message, protocol.Run):
-                    self._running = StopFlag()
-                    self._runs.put((message, self._running))
+                    self._running = message, StopFlag()
+                    self._runs.put(self._running)
                 elif isinstance(message, protocol.Ask) and (running := self._running) is not None:
-                    running.ask(message.reason)
+                    run, stop = running
+                    if (message.job_id, message.fence) == (run.attempt.job_id, run.attempt.fence):
+                        stop.ask(message.reason)
         finally:
             if self._running is not None:
                 _end_with_everything_it_started()
@@ -100,13 +106,23 @@ class Child:
             for body in self._frames.feed(piece):
                 yield protocol.decode_to_child(body)
 
+    def _leave_the_pipes(self) -> None:
+        """In a copy that a handler made with `fork`: neither hear nor say anything."""
+        for pipe in (self._from_processor, self._to_processor):
+            with contextlib.suppress(OSError):
+                os.close(pipe)
+
     def _say(self, message: protocol.FromChild) -> None:
+        _end_if_a_copy(self._pid)  # of an import, or one of an attempt that came this far
         rest = memoryview(protocol.framed(message))
         while rest:
             rest = rest[os.write(self._to_processor, rest) :]
 
 
-def _attempt(run: protocol.Run, handlers: Mapping[str, Handler], clock: Clock, stop: StopFlag) -> ending.Ended:
+def _attempt(
+    run: protocol.Run, handlers: Mapping[str, Handler], clock: Clock, stop: StopFlag, *, pid: int
+) -> ending.Ended:
+    """How the attempt ended. Only the process *pid* returns from here."""
     handler = handlers.get(run.attempt.type)
     if handler is None:
         error = ending.error_of("UnknownType", f"the application has no job type {run.attempt.type}")
@@ -114,30 +130,58 @@ def _attempt(run: protocol.Run, handlers: Mapping[str, Handler], clock: Clock, s
     context = JobContext(run.attempt, clock=clock, stop=stop)
     try:
         arguments = arguments_of(handler, run.payload)
-        with _memory_limit(run.memory_bytes_max):
+        with _MemoryLimit(run.memory_bytes_max):
             value = handler.function(context, **arguments)
     except BaseException as error:  # noqa: BLE001 — a SystemExit is a failed attempt and no more
-        if isinstance(error, MemoryError) and run.memory_bytes_max is not None:
+        _end_if_a_copy(pid, error)
+        if issubclass(type(error), MemoryError) and run.memory_bytes_max is not None:
             message = f"went past memory_bytes_max ({run.memory_bytes_max} bytes)"
             return ending.crashed(message, kind=ending.MEMORY_LIMIT, error=error)
         return ending.raised(error, asked=stop.reason, timeout_s=run.attempt.timeout_s)
+    _end_if_a_copy(pid)
     return ending.returned(value)
 
 
-@contextlib.contextmanager
-def _memory_limit(bytes_max: int | None) -> Generator[None, None, None]:
-    """Let the address space grow by at most *bytes_max* from here; no limit where the system knows none."""
-    used_bytes = _address_space_bytes()
-    if bytes_max is None or resource is None or used_bytes is None:
-        yield
+def _end_if_a_copy(pid: int, error: BaseException | None = None) -> None:
+    """
+    Where a handler called `fork`, two processes come back from it; the one that is not *pid* ends here.
+
+    It ends as any program would that returned or raised *error*, for the sake of a handler that waits for it.
+    """
+    if os.getpid() == pid:
         return
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    allowed = used_bytes + bytes_max
-    resource.setrlimit(resource.RLIMIT_AS, (allowed if hard < 0 else min(allowed, hard), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    code: object = 0 if error is None else 1
+    if isinstance(error, SystemExit):
+        code = error.code or 0
+    elif error is not None:
+        with contextlib.suppress(BaseException):  # an exception may be unable to show itself
+            traceback.print_exception(error)
+    _flush()
+    os._exit(code & 0xFF if isinstance(code, int) else 1)
+
+
+class _MemoryLimit:
+    """Lets the address space grow by at most *bytes_max* from here; no limit where the system knows none."""
+
+    def __init__(self, bytes_max: int | None) -> None:
+        self._bytes_max = bytes_max
+        self._before: tuple[int, int] | None = None
+
+    def __enter__(self) -> None:
+        used_bytes = _address_space_bytes()
+        if self._bytes_max is None or resource is None or used_bytes is None:
+            return
+        self._before = resource.getrlimit(resource.RLIMIT_AS)
+        hard = self._before[1]
+        allowed = used_bytes + self._bytes_max
+        resource.setrlimit(resource.RLIMIT_AS, (allowed if hard < 0 else min(allowed, hard), hard))
+
+    # Not a generator: what ends one touches the exception, and the exception is the handler's.
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None and resource is not None:
+            # It fails when the handler lowered the hard limit; then the child is not kept.
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_AS, self._before)
 
 
 def _address_space_bytes() -> int | None:
@@ -149,6 +193,12 @@ def _address_space_bytes() -> int | None:
 
 
 # --- what the process is made of ------------------------------------------------------------------
+
+
+def _flush() -> None:
+    with contextlib.suppress(Exception):  # a handler may have closed or replaced them
+        sys.stdout.flush()
+        sys.stderr.flush()
 
 
 def _end_with_everything_it_started() -> NoReturn:

@@ -5,11 +5,13 @@ What a processor and its child say to each other: JSON messages, each behind its
     Hello {app, clock, sysPath}   ─────────▶ imports the application
                                   ◀───────── Ready, or NotReady {error} and its end
     Run {attempt, payload, …}     ─────────▶ calls the handler
-    Ask {reason}                  ─────────▶ shows it to the handler that runs
-                                  ◀───────── Done {ended}
+    Ask {jobId, fence, reason}    ─────────▶ shows it to the handler that runs
+                                  ◀───────── Done {jobId, fence, ended, …}
 
-Nothing is pickled, and a message names a job type, never something to import; only `Hello`, which
-comes from the settings of the processor, names the application.
+What is said about one attempt names it, by job and fence: nothing that is said late, or by somebody
+who should not speak, is taken for a word about another attempt. Nothing is pickled, and a message
+names a job type, never something to import; only `Hello`, which comes from the settings of the
+processor, names the application.
 """
 
 from collections.abc import Iterator
@@ -45,8 +47,10 @@ class Run(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True):
-    """The running attempt should stop."""
+    """The running attempt should stop. Without effect when another one runs by now."""
 
+    job_id: str
+    fence: int
     reason: StopReason
 
 
@@ -61,9 +65,17 @@ class NotReady(msgspec.Struct, frozen=True, tag=True):
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
-    """The handler came back."""
+    """The handler of this attempt came back."""
 
+    job_id: str
+    fence: int
     ended: Ended
+    left_behind: str | None = None
+    """What the attempt left in the child that no other attempt shall meet; None if the child can be kept."""
+
+    def is_of(self, attempt: AttemptFacts) -> bool:
+        """Whether it answers for *attempt*."""
+        return (self.job_id, self.fence) == (attempt.job_id, attempt.fence)
 
 
 ToChild = Hello | Run | Ask

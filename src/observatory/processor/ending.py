@@ -1,8 +1,7 @@
 """How one attempt ended, in words that are true, and the command that records it. Pure."""
 
-import traceback
+import math
 from enum import StrEnum
-from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -14,8 +13,8 @@ from observatory.core.handler import Handler
 from observatory.core.job import Job, JobError, Outcome
 from observatory.core.retry import Discard, Retry
 from observatory.core.retry import Snooze as SnoozeAsked
-from observatory.core.text import ELLIPSIS, truncate_utf8
 from observatory.processor.context import Stopped, StopReason
+from observatory.processor.error_text import kind_of, message_of, plain, traceback_of
 
 
 class RetryWish(StrEnum):
@@ -81,7 +80,13 @@ def _retry_in_s(ended: Ended, job: Job, handler: Handler, chance: float) -> floa
 
 
 def returned(value: Any) -> Ended:
-    """The handler returned *value*: a success if it is JSON that every store can hold, within the limit."""
+    """
+    The handler returned *value*: a success if it is JSON that every store can hold, within the limit.
+
+    A key that is a number, or another value that JSON writes as text, becomes that text, unless two keys
+    of one object become the same: nothing is lost in silence. Keys that are True, False, None or a tuple
+    are refused. Never raises.
+    """
     if value is None:
         return Ended(outcome=Outcome.SUCCEEDED)
     try:
@@ -89,12 +94,13 @@ def returned(value: Any) -> Ended:
         text = strict_json.canonical(result)
         if len(text) > limits.RESULT_BYTES_MAX:
             return _unusable("ResultTooLarge", f"the result has {len(text)} bytes of JSON; at most {_MOST} are kept")
-        strict_json.decode(text)
+        # As written from the value itself: in the result, two keys that are the same text are one already.
+        strict_json.decode(msgspec.json.encode(value))
     except BadJson as error:
         place = f" at {error.pointer}" if error.pointer else ""
         return _unusable("ResultNotJson", f"the result cannot be kept{place}: {error.detail}")
-    except Exception as error:  # noqa: BLE001 — whatever a handler returned must not end its processor
-        return _unusable("ResultNotJson", f"the result has no JSON form: {_text_of(error)}")
+    except BaseException as error:  # noqa: BLE001 — whatever a handler returned must not end its processor
+        return _unusable("ResultNotJson", f"the result has no JSON form: {message_of(error)}")
     return Ended(outcome=Outcome.SUCCEEDED, result=result)
 
 
@@ -110,22 +116,56 @@ def _unusable(kind: str, message: str) -> Ended:
 
 def raised(error: BaseException, *, asked: StopReason | None, timeout_s: float) -> Ended:
     """
-    The handler raised *error*, which may be anything, SystemExit included.
+    The handler raised *error*, which may be anything, SystemExit included. Never raises itself.
 
     Args:
         asked: Why the attempt was to stop, if it was.
         timeout_s: Hard time-out of the attempt.
     """
-    if isinstance(error, SnoozeAsked):
-        return Ended(outcome=Outcome.SNOOZED, wait_s=error.in_s)
-    if isinstance(error, Stopped) and asked is not None:
+    try:
+        return _raised(error, asked, timeout_s)
+    except BaseException:  # noqa: BLE001 — every part of *error* is code of the handler's author
+        return UNSHOWABLE
+
+
+UNSHOWABLE = Ended(
+    outcome=Outcome.FAILED,
+    error=JobError(type="UnshowableError", message="the handler raised an exception that cannot be shown"),
+)
+"""What is recorded of an exception that prevents everything else."""
+
+
+def is_wish(error: BaseException) -> bool:
+    """Whether the handler says by *error* what shall follow."""
+    return issubclass(type(error), SnoozeAsked | Retry | Discard)
+
+
+def _raised(error: BaseException, asked: StopReason | None, timeout_s: float) -> Ended:
+    # By the class alone: isinstance asks the exception itself.
+    kind = type(error)
+    if issubclass(kind, Stopped) and asked is not None:
         return stopped(asked, "it ended where it was asked to", timeout_s=timeout_s)
-    failure = error_of(type(error).__name__, _text_of(error), _traceback_of(error))
-    if isinstance(error, Discard):
+    failure = error_from(error)
+    if issubclass(kind, Discard):
         return Ended(outcome=Outcome.FAILED, error=failure, retry=RetryWish.NEVER)
-    if isinstance(error, Retry) and error.in_s is not None:
-        return Ended(outcome=Outcome.FAILED, error=failure, retry=RetryWish.AFTER, wait_s=error.in_s)
-    return Ended(outcome=Outcome.FAILED, error=failure)
+    if not issubclass(kind, SnoozeAsked | Retry):
+        return Ended(outcome=Outcome.FAILED, error=failure)
+    wait_s = _wait_s(error)
+    if wait_s is None and issubclass(kind, Retry):
+        return Ended(outcome=Outcome.FAILED, error=failure)
+    least_s = 0.0 if issubclass(kind, Retry) else limits.SNOOZE_S_MIN
+    if wait_s is None or not least_s <= wait_s <= limits.SNOOZE_S_MAX:
+        message = f"{failure.message}; but in_s is {wait_s}, not from {least_s:g} to {limits.SNOOZE_S_MAX:.0f} seconds"
+        return Ended(outcome=Outcome.FAILED, error=error_of(failure.type, message, failure.traceback))
+    if issubclass(kind, SnoozeAsked):
+        return Ended(outcome=Outcome.SNOOZED, wait_s=wait_s)
+    return Ended(outcome=Outcome.FAILED, error=failure, retry=RetryWish.AFTER, wait_s=wait_s)
+
+
+def _wait_s(error: BaseException) -> float | None:
+    """Seconds that a wish asks for; NaN when it has no such number, as after an `__init__` that sets none."""
+    in_s: Any = getattr(error, "in_s", math.nan)
+    return float(in_s) if isinstance(in_s, int | float) else None if in_s is None else math.nan
 
 
 def refused(fault: InvalidJob) -> Ended:
@@ -162,7 +202,7 @@ def abandoned(reason: StopReason, how: str, *, timeout_s: float) -> Ended:
 
 def crashed(message: str, *, kind: str = "Crashed", error: BaseException | None = None) -> Ended:
     """The process that ran the attempt ended, or must end."""
-    trace = None if error is None else _traceback_of(error)
+    trace = None if error is None else traceback_of(error)
     return Ended(outcome=Outcome.CRASHED, error=error_of(kind, message, trace))
 
 
@@ -170,49 +210,18 @@ MEMORY_LIMIT = "MemoryLimit"
 """`JobError.type` of an attempt that went past its `memory_bytes_max`."""
 
 
-# --- errors as text -------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------
 
 
 def error_of(kind: str, message: str, trace: str | None = None) -> JobError:
     """An error within its limits, in text that every store can hold."""
     return JobError(
-        type=truncate_utf8(_without_nul(kind), limits.TRACEBACK_LINE_BYTES_MAX),
-        message=truncate_utf8(_without_nul(message), limits.ERROR_MESSAGE_BYTES_MAX),
+        type=plain(kind, limits.TRACEBACK_LINE_BYTES_MAX),
+        message=plain(message, limits.ERROR_MESSAGE_BYTES_MAX),
         traceback=trace,
     )
 
 
-def _without_nul(text: str) -> str:
-    return text.replace("\0", "\\x00")
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException:  # noqa: BLE001 — the message of a handler's exception is the handler's code
-        return "(this exception cannot show its message)"
-
-
-_OUR_FRAMES = __name__.rpartition(".")[0] + "."
-
-
-def _traceback_of(error: BaseException) -> str | None:
-    """The handler's frames, newest last, without the values of variables; the newest ones where not all fit."""
-    trace: TracebackType | None = error.__traceback__
-    while trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith(_OUR_FRAMES):
-        trace = trace.tb_next
-    if trace is None:
-        return None
-    try:
-        entries = list(traceback.TracebackException(type(error), error, trace).format())
-    except Exception:  # noqa: BLE001 — notes and messages are the handler's code
-        entries = traceback.format_tb(trace)
-    shortened = (truncate_utf8(_without_nul(entry), limits.TRACEBACK_LINE_BYTES_MAX) for entry in entries)
-    return _newest("".join(shortened), limits.ERROR_TRACEBACK_BYTES_MAX)
-
-
-def _newest(text: str, bytes_max: int) -> str:
-    encoded = text.encode()
-    if len(encoded) <= bytes_max:
-        return text
-    return ELLIPSIS + encoded[len(encoded) - bytes_max + len(ELLIPSIS.encode()) :].decode(errors="ignore")
+def error_from(error: BaseException) -> JobError:
+    """What *error*, which may be anything, says of itself. Never raises."""
+    return JobError(type=kind_of(error), message=message_of(error), traceback=traceback_of(error))

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from observatory.core.job import Outcome
-from observatory.core.retry import Discard, Retry, Snooze
 from observatory.processor.call import Call
 from observatory.processor.context import StopReason
-from observatory.processor.ending import Ended, returned
+from observatory.processor.ending import Ended, is_wish, returned
+from observatory.processor.loop_watch import LoopWatch
 from observatory.processor.stopping import Patience, Stop, TimeLimits, until_over
 
 Abandon = Callable[["asyncio.Future[Any]"], None]
@@ -16,7 +16,14 @@ Abandon = Callable[["asyncio.Future[Any]"], None]
 
 
 async def run_in_loop(
-    call: Call, stop: Stop, limit: TimeLimits, patience: Patience, *, grace_s: float, abandon: Abandon
+    call: Call,
+    stop: Stop,
+    limit: TimeLimits,
+    patience: Patience,
+    *,
+    grace_s: float,
+    abandon: Abandon,
+    watch: LoopWatch | None = None,
 ) -> Ended:
     """
     Await the handler.
@@ -25,6 +32,8 @@ async def run_in_loop(
     has passed or the lease is lost. One that ignores its cancellation for *grace_s* is abandoned.
     """
     task = asyncio.create_task(_call(call), name=f"job-{call.attempt.job_id}")
+    if watch is not None:
+        watch.note(task, call.attempt)
     try:
         reason = await until_over(task, stop, limit, patience)
         if reason is None:
@@ -52,6 +61,6 @@ async def _call(call: Call) -> Ended:
     except BaseException as error:  # noqa: BLE001 — see above
         task = asyncio.current_task()
         is_cancelled = task is not None and task.cancelling() > 0
-        if call.stop.reason is None or not is_cancelled or isinstance(error, Snooze | Retry | Discard):
+        if call.stop.reason is None or not is_cancelled or is_wish(error):
             return call.raised(error)
         return call.stopped(call.stop.reason, "it was cancelled")

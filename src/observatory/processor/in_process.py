@@ -1,13 +1,24 @@
-"""Runs attempts in kept child processes, one attempt at a time in each: what crashes is one attempt."""
+"""
+Runs attempts in kept child processes, one attempt at a time in each: what crashes is one attempt.
+
+What a kept child promises to the next attempt: the folder and the umask are those of the start, and no
+thread, no program in the process group, no resource limit, no signal handler and no timer of an earlier
+attempt is there. A child in which an attempt left one of these, or that had to be killed, is not used
+again; what was left ends with it, at the end of its attempt. What is kept on purpose: modules, globals
+and the environment, so that the application is imported once. A program that left the process group
+(`setsid`) lives on.
+"""
 
 import asyncio
 import contextlib
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import cast
 
 import msgspec
+import structlog
 
 from observatory.core import limits
 from observatory.core.job import JsonObject
@@ -18,6 +29,8 @@ from observatory.processor.call import Call
 from observatory.processor.context import StopReason
 from observatory.processor.lifeline import Lifeline
 from observatory.processor.stopping import Patience, Stop, TimeLimits, until_over
+
+_log = structlog.get_logger("observatory.children")
 
 _START_CHILD = "import sys; from observatory.processor.child import main; sys.exit(main())"
 
@@ -45,14 +58,20 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self.gone: asyncio.Future[Exited] = loop.create_future()
         """Done when the process has ended and everything it said is read."""
 
-    async def start(self) -> None:
-        """Raises OSError when the system gives no process."""
+    async def start(self, folder: Path | None) -> None:
+        """
+        Start it in *folder*; None is the current one.
+
+        Raises:
+            OSError: The system gives no process.
+        """
         ends = self.lifeline.passed
         try:
             await self._loop.subprocess_exec(
                 lambda: self,
                 *(sys.executable, "-P", "-c", _START_CHILD, *map(str, ends)),
                 stderr=None,
+                cwd=folder,
                 start_new_session=True,
                 pass_fds=ends,
             )
@@ -127,13 +146,17 @@ class ChildProcess(asyncio.SubprocessProtocol):
     def _give(self, answer: Answer) -> None:
         if not self._answer.done():
             self._answer.set_result(answer)
+        elif not isinstance(answer, Exited):
+            self.kill()  # it speaks although nobody asked: its next word would be taken for an answer
 
 
 class Children:
     """
     The child processes of one processor: started on first use, kept as long as they live.
 
-    There are never more of them than attempts that run in a process at the same time.
+    There are never more of them than attempts that run in a process at the same time. They start in the
+    folder, and find their modules where, this was made: a handler that moves the processor to another
+    folder moves none of them.
 
     Args:
         app: `module:attribute` of the application that every child imports.
@@ -143,6 +166,8 @@ class Children:
     def __init__(self, *, app: str, clock: Clock) -> None:
         self._app = app
         self._clock = clock
+        self._folder = _current_folder()
+        self._sys_path = _sys_path_from(self._folder)
         self._idle: list[ChildProcess] = []
         self._alive: set[ChildProcess] = set()
 
@@ -179,10 +204,11 @@ class Children:
         self, child: ChildProcess, call: Call, payload: JsonObject, *, stop: Stop, limit: TimeLimits, patience: Patience
     ) -> ending.Ended:
         memory_bytes_max = call.handler.memory_bytes_max
-        answer = child.ask(protocol.Run(call.attempt, payload, memory_bytes_max))
+        attempt = call.attempt
+        answer = child.ask(protocol.Run(attempt, payload, memory_bytes_max))
 
         def show(reason: StopReason) -> None:
-            child.tell(protocol.Ask(reason))
+            child.tell(protocol.Ask(attempt.job_id, attempt.fence, reason))
 
         try:
             reason = await until_over(answer, stop, limit, patience, on_ask=show)
@@ -195,12 +221,15 @@ class Children:
         came = answer.result()
         if isinstance(came, Exited):
             return ending.crashed(_how_it_ended(came, memory_bytes_max))
-        if not isinstance(came, protocol.Done):
+        if not isinstance(came, protocol.Done) or not came.is_of(attempt):
             await self._end(child)
-            return ending.crashed("the child answered out of turn and was killed")
+            return ending.crashed("the child answered for something else and was killed")
         error = came.ended.error
         if error is not None and error.type == ending.MEMORY_LIMIT:
             await self._end(child)  # nobody knows what else in it did not get its memory
+        elif came.left_behind is not None:
+            _log.info("child not kept", job=attempt.job_id, job_type=attempt.type, left_behind=came.left_behind)
+            await self._end(child)
         else:
             self._idle.append(child)
         return came.ended
@@ -227,12 +256,12 @@ class Children:
         """A child that is ready, or how it failed to be."""
         try:
             child = ChildProcess()
-            await child.start()
+            await child.start(self._folder if self._folder and self._folder.is_dir() else None)
         except OSError as error:
             return ending.crashed(f"no child could be started: {error}", kind="ChildNotReady")
         self._alive.add(child)
         child.gone.add_done_callback(lambda _: self._alive.discard(child))
-        hello = protocol.Hello(self._app, protocol.spec_of(type(self._clock)), sys.path)
+        hello = protocol.Hello(self._app, protocol.spec_of(type(self._clock)), self._sys_path)
         try:
             answer = await child.ask(hello)
         except asyncio.CancelledError:
@@ -252,6 +281,18 @@ class Children:
     async def _end(self, child: ChildProcess) -> None:
         child.kill()
         await _wait_until_gone({child})
+
+
+def _current_folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it was removed
+        return None
+
+
+def _sys_path_from(folder: Path | None) -> list[str]:
+    """`sys.path`, in which an empty entry is the current folder, without anything relative."""
+    return [entry if folder is None else str(folder / entry) for entry in sys.path]
 
 
 async def _wait_until_gone(children: set[ChildProcess]) -> None:

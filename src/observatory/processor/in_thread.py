@@ -6,7 +6,7 @@ import contextvars
 import threading
 
 from observatory.processor.call import Call
-from observatory.processor.ending import Ended
+from observatory.processor.ending import UNSHOWABLE, Ended
 from observatory.processor.in_async import Abandon
 from observatory.processor.stopping import Patience, Stop, TimeLimits, until_over
 
@@ -22,10 +22,13 @@ async def run_in_thread(call: Call, stop: Stop, limit: TimeLimits, patience: Pat
     done: asyncio.Future[Ended] = loop.create_future()
 
     def work() -> None:
-        ended = call.make_to_the_end()
-        # A loop that is closed has nobody left who waits.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(done.set_result, ended)
+        ended = UNSHOWABLE
+        try:
+            ended = call.make_to_the_end()
+        finally:
+            # A loop that is closed has nobody left who waits.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(done.set_result, ended)
 
     run = contextvars.copy_context().run
     threading.Thread(target=run, args=(work,), name=f"job-{call.attempt.job_id}", daemon=True).start()

@@ -19,6 +19,7 @@ from observatory.processor.ending import Ended, raised, refused
 from observatory.processor.in_async import run_in_loop
 from observatory.processor.in_process import Children
 from observatory.processor.in_thread import run_in_thread
+from observatory.processor.loop_watch import LoopWatch
 from observatory.processor.stopping import Patience, Stop, TimeLimits
 
 _log = structlog.get_logger("observatory.runner")
@@ -44,6 +45,8 @@ class Runner:
         app_spec: `module:attribute` of the application, for child processes; None is the built-in one.
         drain_s: How long an attempt may go on after `StopReason.DRAIN`.
         grace_s: How long a child may go on after a cancel, and a coroutine after its cancellation.
+        watches_loop: Whether to log what holds up the loop, from the first coroutine on until `stop`. Costs a
+            thread; not for a loop whose time is simulated.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Runner:
         app_spec: str | None,
         drain_s: float = limits.DRAIN_S,
         grace_s: float = limits.STOP_GRACE_S,
+        watches_loop: bool = True,
     ) -> None:
         assert slots >= 1, "a processor without slots does nothing"
         self._slots = slots
@@ -65,6 +69,7 @@ class Runner:
             Isolation.PROCESS: Patience(cancel_s=grace_s, drain_s=drain_s),
         }
         self._children = Children(app=app_spec or BUILTIN_APP, clock=clock)
+        self._watch = LoopWatch(clock) if watches_loop else None
         self._running = 0
         self._abandoned: dict[asyncio.Future[Any], AbandonedAttempt] = {}
 
@@ -107,6 +112,8 @@ class Runner:
 
     async def stop(self) -> None:
         """End the children and cancel what is abandoned on the loop. Threads end with the process."""
+        if self._watch is not None:
+            self._watch.stop()
         await self._children.stop()
         tasks = {future for future in self._abandoned if isinstance(future, asyncio.Task)}
         for task in tasks:
@@ -131,7 +138,11 @@ class Runner:
             self._abandon(held, job)
 
         if handler.runs_in is Isolation.ASYNC:
-            return await run_in_loop(call, stop, limit, patience, grace_s=self._grace_s, abandon=abandon)
+            if self._watch is not None:
+                self._watch.start()
+            return await run_in_loop(
+                call, stop, limit, patience, grace_s=self._grace_s, abandon=abandon, watch=self._watch
+            )
         if handler.runs_in is Isolation.THREAD:
             return await run_in_thread(call, stop, limit, patience, abandon=abandon)
         return await self._children.run(call, job.payload, stop, limit, patience)

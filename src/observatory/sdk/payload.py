@@ -2,12 +2,14 @@
 
 import inspect
 import re
+import reprlib
 from collections.abc import Callable
 from typing import Any, cast, get_type_hints
 
 import msgspec
 
-from observatory.core.errors import InvalidJob
+from observatory.core import limits, strict_json
+from observatory.core.errors import BadJson, InvalidJob
 from observatory.core.job import JsonObject
 
 _Kind = inspect.Parameter
@@ -30,22 +32,27 @@ def payload_of(function: Callable[..., Any], type_name: str) -> Payload:
     A parameter without annotation takes any value; `**parameters` take every further member.
 
     Raises:
-        ValueError: The signature cannot be that of a handler.
+        ValueError: The signature cannot be that of a handler, a default does not fit its annotation, or
+            the schema has more than `limits.TYPE_SCHEMA_BYTES_MAX`.
     """
     context, *parameters = _parameters(function, type_name)
     hints = _hints(function, type_name)
     takes_more = any(parameter.kind is _Kind.VAR_KEYWORD for parameter in parameters)
     named = [parameter for parameter in parameters if parameter.kind is not _Kind.VAR_KEYWORD]
-    struct = msgspec.defstruct(
-        "Payload",
-        [_field(parameter, hints.get(parameter.name, Any)) for parameter in named],
-        kw_only=True,
-        forbid_unknown_fields=not takes_more,
-    )
     try:
+        struct = msgspec.defstruct(
+            "Payload",
+            [_field(parameter, hints.get(parameter.name, Any)) for parameter in named],
+            kw_only=True,
+            forbid_unknown_fields=not takes_more,
+        )
         schema = _schema_of(struct, type_name)
-    except TypeError as error:
+    except Exception as error:  # noqa: BLE001 — an annotation may be anything
         raise ValueError(f"a parameter of {type_name} has a type without JSON form: {error}") from None
+    for parameter in named:
+        if parameter.default is not _Kind.empty:
+            _check_default(parameter, hints.get(parameter.name, Any), type_name)
+    _check_schema(schema, type_name)
     names = frozenset(parameter.name for parameter in named)
     reserved = context.name if takes_more and context.kind is not _Kind.POSITIONAL_ONLY else None
     return Payload(schema, _checker(struct, names, reserved))
@@ -64,7 +71,7 @@ def _parameters(function: Callable[..., Any], type_name: str) -> list[inspect.Pa
 def _hints(function: Callable[..., Any], type_name: str) -> dict[str, Any]:
     try:
         return get_type_hints(inspect.unwrap(function), include_extras=True)
-    except NameError as error:
+    except Exception as error:  # noqa: BLE001 — an annotation that is a text is code of the author
         raise ValueError(f"an annotation of {type_name} cannot be read: {error}") from None
 
 
@@ -72,10 +79,46 @@ def _field(parameter: inspect.Parameter, annotation: Any) -> tuple[str, Any] | t
     if parameter.default is _Kind.empty:
         return parameter.name, annotation
     default = parameter.default
-    if default is None or isinstance(default, bool | int | float | str):
+    if _is_in_schema(default):
         return parameter.name, annotation, default
     # Only says that the member may be absent: the function itself knows its default.
     return parameter.name, annotation, msgspec.field(default_factory=lambda: default)
+
+
+def _is_in_schema(default: object) -> bool:
+    return default is None or isinstance(default, bool | int | float | str)
+
+
+def _check_default(parameter: inspect.Parameter, annotation: Any, type_name: str) -> None:
+    """A default without JSON form, such as a marker for "not given", is taken where anything is."""
+    try:
+        msgspec.convert(parameter.default, annotation)
+        if annotation is Any and not _is_in_schema(parameter.default):
+            return
+        strict_json.decode(strict_json.canonical(msgspec.to_builtins(parameter.default, str_keys=True)))
+    except Exception as error:  # noqa: BLE001 — a default may be anything
+        shown, wanted = reprlib.repr(parameter.default), inspect.formatannotation(annotation)
+        why = error.detail if isinstance(error, BadJson) else str(error)
+        raise ValueError(
+            f"the default of {parameter.name} of {type_name} is {shown}; it is a JSON value that fits {wanted}: {why}"
+        ) from None
+
+
+def _check_schema(schema: JsonObject, type_name: str) -> None:
+    """Raises ValueError: it has no JSON form that everybody reads alike, or is too large to be announced."""
+    try:
+        text = strict_json.canonical(schema)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the parameters of {type_name} have no JSON Schema: {error}") from None
+    if len(text) > limits.TYPE_SCHEMA_BYTES_MAX:
+        raise ValueError(
+            f"the parameters of {type_name} take {len(text)} bytes as a JSON Schema, with their defaults; "
+            f"at most {limits.TYPE_SCHEMA_BYTES_MAX} are announced"
+        )
+    try:
+        strict_json.decode(text)
+    except BadJson as error:
+        raise ValueError(f"the JSON Schema of {type_name} has a fault at {error.pointer}: {error.detail}") from None
 
 
 def _schema_of(struct: type[msgspec.Struct], type_name: str) -> JsonObject:

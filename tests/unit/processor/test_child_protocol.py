@@ -14,12 +14,12 @@ from tests.unit.processor.jobs import executing
 TO_CHILD = [
     protocol.Hello("a:b", "c:d", ["/x"]),
     protocol.Run(facts_of(executing()), {"text": "ü\n", "n": [1, None]}, 5),
-    protocol.Ask(StopReason.DRAIN),
+    protocol.Ask("job-1", 7, StopReason.DRAIN),
 ]
 FROM_CHILD = [
     protocol.Ready(),
     protocol.NotReady(error_of("Broken", "x", "trace")),
-    protocol.Done(Ended(outcome=Outcome.SUCCEEDED, result={"a": [1.5]})),
+    protocol.Done("job-1", 7, Ended(outcome=Outcome.SUCCEEDED, result={"a": [1.5]})),
 ]
 
 

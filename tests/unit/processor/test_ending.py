@@ -1,5 +1,6 @@
 """What is recorded of an attempt, and by which command?"""
 
+import enum
 import json
 from typing import Any
 
@@ -135,6 +136,38 @@ def test_a_result_that_no_store_can_hold_says_why(value: Any, says: str) -> None
     assert says in ended.error.message
 
 
+class Color(enum.Enum):
+    RED = "red"
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ({1: "a", "1": "b"}, "/1"),
+        ({"list": [{}, {"1.5": "a", 1.5: "b"}]}, "/list/1/1.5"),
+        ({Color.RED: 1, "red": 2}, "/red"),
+    ],
+)
+def test_two_keys_that_become_the_same_text_are_refused_and_named(value: Any, place: str) -> None:
+    ended = ending.returned(value)
+
+    assert ended.error is not None
+    assert ended.error.type == "ResultNotJson"
+    assert ended.error.message.startswith(f"the result cannot be kept at {place}: a name occurs twice")
+
+
+@pytest.mark.parametrize("key", [True, None, (1, 2)])
+def test_a_key_that_has_no_form_as_text_is_refused(key: Any) -> None:
+    ended = ending.returned({key: 1})
+
+    assert ended.error is not None
+    assert ended.error.type == "ResultNotJson"
+
+
+def test_a_key_that_is_a_number_becomes_text() -> None:
+    assert ending.returned({1: "a", 2.5: {3: "c"}}).result == {"1": "a", "2.5": {"3": "c"}}
+
+
 def test_a_result_may_have_exactly_the_limit_and_not_a_byte_more() -> None:
     largest = ending.returned("x" * (limits.RESULT_BYTES_MAX - 2))
     too_large = ending.returned("x" * (limits.RESULT_BYTES_MAX - 1))
@@ -237,3 +270,60 @@ def test_an_early_end_says_its_time_out() -> None:
     ended = ending.stopped(StopReason.TIMEOUT, "it was killed", timeout_s=2.0)
 
     assert ended.error == JobError(type="TimedOut", message="it went past its time-out of 2 s; it was killed")
+
+
+def chain_of(length: int) -> ValueError:
+    error = ValueError("number 0")
+    for number in range(1, length):
+        error, cause = ValueError(f"number {number}"), error
+        error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(("more", "shown"), [(0, True), (1, False)])
+def test_causes_are_shown_as_long_as_they_are_few(more: int, shown: bool) -> None:
+    try:
+        raise chain_of(limits.TRACEBACK_ERRORS_MAX + more)
+    except ValueError as error:
+        failure = raised(error).error
+
+    assert failure is not None
+    assert failure.traceback is not None
+    assert ("direct cause" in failure.traceback) is shown
+    assert failure.traceback.endswith(f"ValueError: number {limits.TRACEBACK_ERRORS_MAX + more - 1}\n")
+
+
+def test_exceptions_that_cause_each_other_are_shown_once() -> None:
+    first, second = ValueError("the first"), ValueError("the second")
+    first.__cause__, second.__cause__ = second, first
+    try:
+        raise first
+    except ValueError as error:
+        failure = raised(error).error
+
+    assert failure is not None
+    assert (failure.traceback or "").count("the second") == 1
+
+
+def test_an_exception_that_nothing_can_be_learnt_from_is_recorded_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(error: BaseException) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ending, "error_from", fail)
+
+    assert raised(ValueError("x")) == ending.UNSHOWABLE
+    assert settle_command(ending.UNSHOWABLE, executing(), HANDLER, 0.5).fence == 7
+
+
+@pytest.mark.parametrize("kind", [Retry, SnoozeAsked])
+@pytest.mark.parametrize("in_s", [float("nan"), -1.0, limits.SNOOZE_S_MAX + 1, "soon", None])
+def test_a_wish_that_was_changed_to_nonsense_is_a_failure(kind: Any, in_s: Any) -> None:
+    wish = kind(in_s=5.0)
+    wish.in_s = in_s
+
+    ended = raised(wish)
+
+    assert (ended.outcome, ended.retry, ended.wait_s) == (Outcome.FAILED, RetryWish.BY_POLICY, 0.0)
+    assert ended.error is not None
+    assert ended.error.type == kind.__name__
+    assert ("in_s is" in ended.error.message) is not (kind is Retry and in_s is None)

@@ -42,6 +42,24 @@ async def test_whatever_a_handler_raises_is_a_failed_attempt_and_no_more(type_na
     assert afterwards.outcome is Outcome.SUCCEEDED
 
 
+@pytest.mark.parametrize("type_name", ["hostile", "hostile.thread", "hostile.process"])
+@pytest.mark.parametrize("number", range(len(handlers.HOSTILE)))
+async def test_an_exception_that_does_not_let_itself_be_shown_is_a_failed_attempt_and_no_more(
+    type_name: str, number: int
+) -> None:
+    async with runner_of() as runner:
+        ended = await run(runner, type_name, {"number": number}, timeout_seconds=20.0)
+        afterwards = await run(runner, "quick")
+        free_slots = runner.free_slots
+
+    assert ended.outcome is Outcome.FAILED
+    assert ended.error is not None
+    assert ended.error.type == type.__dict__["__name__"].__get__(handlers.HOSTILE[number])
+    assert ended.error.message == "it broke"
+    assert "in raise_hostile" in (ended.error.traceback or "")
+    assert (afterwards.outcome, free_slots) == (Outcome.SUCCEEDED, 2)
+
+
 @pytest.mark.parametrize("type_name", ["raise", "raise.thread", "raise.process"])
 async def test_a_traceback_has_the_handlers_frames_and_no_variables(type_name: str) -> None:
     async with runner_of() as runner:

@@ -163,6 +163,54 @@ async def test_a_handler_that_writes_into_the_pipe_is_not_believed() -> None:
     assert afterwards.outcome is Outcome.SUCCEEDED
 
 
+async def test_an_answer_for_another_attempt_is_not_believed() -> None:
+    async with runner_of() as runner:
+        ended = await run(runner, "answer.for.another")
+        afterwards = await run(runner, "quick.process", {"a": 1})
+
+    assert ended.outcome is Outcome.CRASHED
+    assert ended.error is not None
+    assert ended.error.message == "the child answered for something else and was killed"
+    assert afterwards.result == {"a": 1}
+
+
+async def test_a_child_that_answers_twice_does_not_meet_the_next_attempt() -> None:
+    async with runner_of() as runner:
+        await run(runner, "quick.process")
+        (child,) = runner._children._alive
+        await run(runner, "answer.twice")
+        exited = await child.gone
+        afterwards = await run(runner, "quick.process", {"a": 1})
+
+    assert exited.code == -signal.SIGKILL
+    assert afterwards.result == {"a": 1}
+
+
+@pytest.mark.parametrize(("copy", "code"), [("returns", 0), ("exits", 5), ("raises", 1)])
+async def test_a_forked_copy_of_a_child_ends_without_an_answer(copy: str, code: int) -> None:
+    async with runner_of() as runner:
+        ended = await run(runner, "fork", {"copy": copy})
+        afterwards = await run(runner, "quick.process", {"a": 1})
+
+    assert (ended.outcome, ended.result) == (Outcome.SUCCEEDED, {"from": "the original", "copy": code})
+    assert afterwards.result == {"a": 1}
+
+
+async def test_a_copy_forked_behind_pythons_back_ends_without_an_answer() -> None:
+    async with runner_of() as runner:
+        ended = await run(runner, "fork.in.c")
+        afterwards = await run(runner, "quick.process", {"a": 1})
+
+    assert (ended.result, afterwards.result) == ("the original", {"a": 1})
+
+
+async def test_a_handler_may_use_forked_processes() -> None:
+    async with runner_of() as runner:
+        results = [(await run(runner, "multiprocess")).result for _ in range(2)]
+
+    assert results == [[0, 1, 4, 9], [0, 1, 4, 9]]
+
+
 async def test_what_a_crashed_attempt_started_dies_with_it(tmp_path: Path) -> None:
     fifo = Fifo(tmp_path)
     async with runner_of() as runner:
@@ -267,6 +315,53 @@ async def test_cancelling_the_run_kills_the_child(tmp_path: Path) -> None:
         assert runner.free_slots == 2
 
 
+# --- what an attempt leaves behind ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "threads",
+        "child processes",
+        "resource limits",
+        "signal handlers",
+        "blocked signals",
+        "timers",
+        "a lack of modules",
+    ],
+)
+async def test_a_child_in_which_something_was_left_meets_no_other_attempt(what: str) -> None:
+    async with runner_of() as runner:
+        ended = await run(runner, "leave", {"what": what})
+        children = runner.children
+        afterwards = await run(runner, "who.process")
+
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert children == 0
+    assert afterwards.result["pid"] != ended.result
+
+
+@pytest.mark.parametrize("what", ["nothing", "folder", "umask", "a program that has ended", "a thread that has ended"])
+async def test_a_child_is_kept_when_all_that_was_left_can_be_taken_back(what: str) -> None:
+    async with runner_of() as runner:
+        before = await run(runner, "surroundings")
+        await run(runner, "leave", {"what": what})
+        after = await run(runner, "surroundings")
+
+    assert after.result == before.result
+
+
+async def test_what_an_attempt_started_and_left_ends_with_it(tmp_path: Path) -> None:
+    fifo = Fifo(tmp_path)
+    async with runner_of() as runner:
+        running = asyncio.ensure_future(run(runner, "family.process", {"fifo": fifo.path, "then": "return"}))
+        await fifo.first_line()
+        ended = await running
+        await fifo.rest()
+
+    assert ended.outcome is Outcome.SUCCEEDED
+
+
 # --- memory ---------------------------------------------------------------------------------------
 
 needs_address_space_limit = pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces RLIMIT_AS")
@@ -346,6 +441,32 @@ async def test_a_stop_while_the_child_starts_is_heard() -> None:
 
     assert ended.outcome is Outcome.CANCELLED
     assert children == 0
+
+
+async def test_a_child_starts_where_its_runner_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an application does that is named by a module of the folder in which the person stands."""
+    (tmp_path / "start" / "elsewhere").mkdir(parents=True)
+    (tmp_path / "start" / "shop.py").write_text("from tests.handlers import app")
+    monkeypatch.chdir(tmp_path / "start")
+    monkeypatch.syspath_prepend("")
+    async with runner_of(app_spec="shop:app") as runner:
+        os.chdir("elsewhere")
+        ended = await run(runner, "where.process")
+
+    assert ended.result == str(tmp_path / "start")
+
+
+async def test_a_child_starts_although_the_folder_of_its_runner_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "start").mkdir()
+    monkeypatch.chdir(tmp_path / "start")
+    async with runner_of() as runner:
+        os.chdir(tmp_path)
+        (tmp_path / "start").rmdir()
+        ended = await run(runner, "where.process")
+
+    assert ended.result == str(tmp_path)
 
 
 def run_script(code: str) -> "subprocess.CompletedProcess[str]":

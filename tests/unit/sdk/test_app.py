@@ -87,10 +87,12 @@ async def async_generator(ctx: JobContext) -> Any:
         (work_async, {"runs_in": "thread"}, "its handler is a coroutine function"),
         (work_async, {"runs_in": "process"}, "its handler is a coroutine function"),
         (work, {"runs_in": "async"}, "its handler is not a coroutine function"),
-        (work, {"runs_in": "fiber"}, "it is one of async, thread, process"),
+        (work, {"runs_in": "fiber"}, "runs_in of x is 'fiber'; it is one of async, thread, process"),
+        (work, {"runs_in": 5}, "it is one of async, thread, process"),
+        (work, {"timeout_s": -1}, "timeout_s of x is -1"),
         (generator, {}, "is a generator"),
         (async_generator, {}, "is a generator"),
-        (work, {"max_attempts": 0}, "max_attempts of x is 0; it is from 1 to 100"),
+        (work, {"max_attempts": 0}, "max_attempts of x is 0; it is a whole number from 1 to 100"),
         (work, {"max_attempts": 101}, "max_attempts of x is 101"),
         (work, {"timeout_s": 0}, "timeout_s of x is 0"),
         (work, {"timeout_s": limits.TIMEOUT_S_MAX + 1}, "at most 86400 seconds"),
@@ -100,7 +102,7 @@ async def async_generator(ctx: JobContext) -> Any:
         (work, {"soft_timeout_s": 0}, "soft_timeout_s of x is 0"),
         (work, {"soft_timeout_s": float("nan")}, "soft_timeout_s of x is nan"),
         (work, {"memory_bytes_max": 2**28}, "needs runs_in='process'"),
-        (work, {"runs_in": "process", "memory_bytes_max": 100}, "at least 1048576 bytes"),
+        (work, {"runs_in": "process", "memory_bytes_max": 100}, "a whole number from 1048576"),
     ],
 )
 def test_a_definition_that_cannot_work_is_refused_with_the_reason(
@@ -111,6 +113,71 @@ def test_a_definition_that_cannot_work_is_refused_with_the_reason(
 
     assert says in str(refusal.value)
     assert not app.handlers
+
+
+class Callable:
+    def __call__(self, ctx: JobContext) -> None: ...
+
+    def method(self, ctx: JobContext, *, a: int = 1) -> int:
+        return a
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"max_attempts": True}, "max_attempts of x is True; it is a whole number from 1 to 100"),
+        ({"max_attempts": 2.5}, "max_attempts of x is 2.5; it is a whole number from 1 to 100"),
+        ({"timeout_s": "5"}, "timeout_s of x is '5'; it is a number above 0 and at most 86400 seconds"),
+        ({"timeout_s": True}, "timeout_s of x is True; it is a number"),
+        ({"soft_timeout_s": "5"}, "soft_timeout_s of x is '5'; it is a number"),
+        ({"memory_bytes_max": 1e8}, "memory_bytes_max of x is 100000000.0; it is a whole number from 1048576"),
+        ({"retry": "no"}, "retry of x is 'no'; it is a RetryPolicy"),
+        ({"retry": 5}, "retry of x is 5; it is a RetryPolicy"),
+        ({"retry": 0}, "retry of x is 0; it is a RetryPolicy"),
+        ({"retry": RetryPolicy}, "it is a RetryPolicy"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_refused_with_what_it_may_be(
+    app: Observatory, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(TypeError) as refusal:
+        app.job("x", runs_in="process", **options)(work)
+
+    assert says in str(refusal.value)
+    assert not app.handlers
+
+
+def test_memory_has_an_upper_bound_that_the_kernel_can_hold(app: Observatory) -> None:
+    app.job("x", runs_in="process", memory_bytes_max=limits.MEMORY_BYTES_MAX)(work)
+
+    with pytest.raises(ValueError, match="memory_bytes_max of y is"):
+        app.job("y", runs_in="process", memory_bytes_max=limits.MEMORY_BYTES_MAX + 1)(work)
+
+
+@pytest.mark.parametrize("handler", [functools.partial(work), Callable(), Callable, print, 5, None])
+def test_a_handler_that_is_no_function_is_refused(app: Observatory, handler: Any) -> None:
+    with pytest.raises(TypeError, match=r"the handler of x is .*; it is a function or a method"):
+        app.job("x")(handler)
+
+    assert not app.handlers
+
+
+def test_a_method_and_a_cached_function_are_functions(app: Observatory) -> None:
+    app.job("method")(Callable().method)
+    app.job("cached")(functools.cache(work))
+
+    assert [handler.runs_in for handler in app.handlers.values()] == [Isolation.THREAD, Isolation.THREAD]
+
+
+def test_the_name_of_a_type_is_not_forgotten_in_silence(app: Observatory) -> None:
+    with pytest.raises(TypeError, match=r'write @app\.job\("thumbnail"\)'):
+        app.job(work)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("name", [None, 5, b"x", ["x"]])
+def test_the_name_of_a_type_is_a_text(app: Observatory, name: Any) -> None:
+    with pytest.raises(TypeError, match="is no job type"):
+        app.job(name)
 
 
 def test_a_decorated_function_is_judged_by_what_it_wraps(app: Observatory) -> None:

@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from observatory import JobContext
+from observatory.core import limits
 from observatory.core.errors import InvalidJob
+from observatory.core.strict_json import canonical
 from observatory.sdk.payload import payload_of
 
 
@@ -187,3 +189,81 @@ def unreadable(ctx: JobContext, *, path: "NoSuchName") -> None: ...  # noqa: F82
 def test_a_signature_that_no_payload_can_fill_is_refused(function: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         payload_of(function, "x")
+
+
+def defaulting(annotation: Any, default: Any) -> Any:
+    def handler(ctx: JobContext, *, value: Any = default) -> None: ...
+
+    handler.__annotations__["value"] = annotation
+    return handler
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (int, "x"),
+        (int, None),
+        (int, True),
+        (int, 5.0),
+        (int, 2**70),
+        (int, 2**53),
+        (float, float("nan")),
+        (float, float("inf")),
+        (Any, float("nan")),
+        (str, "\ud800"),
+        (str, "a\0b"),
+        (Annotated[float, msgspec.Meta(gt=0)], 0.0),
+        (Literal["fast"], "slow"),
+        (Color, "blue"),
+        (list[int], ["x"]),
+        (list[float], [float("nan")]),
+        (int, object()),
+        (dict[str, int], {1: 1}),
+    ],
+)
+def test_a_default_that_no_payload_could_give_is_refused(annotation: Any, default: Any) -> None:
+    with pytest.raises(ValueError, match=r"the default of value of x is .*; it is a JSON value that fits "):
+        payload_of(defaulting(annotation, default), "x")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (int, 2**53 - 1),
+        (float, 1),
+        (int | None, None),
+        (Color, Color.RED),
+        (Size, Size(1)),
+        (tuple[str, ...], ()),
+        (set[str], set()),
+        (datetime, datetime(2026, 1, 1, tzinfo=UTC)),
+        (Any, object()),
+        (Any, None),
+    ],
+)
+def test_a_default_that_fits_or_marks_that_nothing_was_given_is_accepted(annotation: Any, default: Any) -> None:
+    assert payload_of(defaulting(annotation, default), "x").check({}) == {}
+
+
+def test_a_schema_may_have_exactly_the_limit_and_not_a_byte_more() -> None:
+    rest = len(canonical(payload_of(defaulting(str, ""), "x").schema))
+    longest = "x" * (limits.TYPE_SCHEMA_BYTES_MAX - rest)
+
+    payload_of(defaulting(str, longest), "x")
+    with pytest.raises(ValueError, match=rf"x take {limits.TYPE_SCHEMA_BYTES_MAX + 1} bytes as a JSON Schema"):
+        payload_of(defaulting(str, longest + "x"), "x")
+
+
+class Scale(msgspec.Struct):
+    factor: float = float("nan")
+
+
+@pytest.mark.parametrize("annotation", ["int[", "os.nothing", "1 + 'a'"])
+def test_an_annotation_that_cannot_be_read_is_refused(annotation: str) -> None:
+    with pytest.raises(ValueError, match="an annotation of x cannot be read"):
+        payload_of(defaulting(annotation, None), "x")
+
+
+def test_a_schema_without_json_form_is_refused() -> None:
+    with pytest.raises(ValueError, match="the parameters of x have no JSON Schema"):
+        payload_of(defaulting(list[Scale], []), "x")
