@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from observatory import contracts
@@ -222,13 +222,16 @@ def test_every_job_and_event_that_the_lifecycle_writes_fits_its_schema(history):
 def test_the_histories_hold_every_event_that_is_allowed():
     seen = set()
 
-    @settings(max_examples=400, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=250, deadline=None, database=None)
     @given(histories())
     def collect(history):
         for event in history[1]:
             seen.add((event.payload.get("previousStatus"), event.event_type, event.payload["status"]))
 
-    collect()
+    for number in range(10):
+        seed(number)(collect)()
+        if seen == set(ALLOWED):
+            break
 
     assert seen == set(ALLOWED)
 

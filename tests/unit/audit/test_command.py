@@ -44,6 +44,15 @@ def test_a_long_audit_says_on_a_terminal_how_far_it_is_and_wipes_it_away(
     assert (ERASE_LINE in drawn.rpartition("auditing")[2]) == stderr.isatty()
 
 
+def test_what_may_be_right_is_said_beside_the_result(plant: Plant, copy: Path, stderr: io.StringIO) -> None:
+    assert not plant(("DELETE FROM views", ())).violations
+
+    said = said_by(copy, stderr)
+
+    assert "view_absent: " in said
+    assert "nothing is missing" in said
+
+
 def test_a_quick_audit_draws_nothing(copy: Path, stderr: io.StringIO) -> None:
     said = said_by(copy, stderr)
 

@@ -40,6 +40,8 @@ def audit(*, folder: Folder = FOLDER) -> int:
 def _show(out: Output, report: "AuditReport") -> None:
     for violation in report.violations:
         out.line(f"{cell(violation.code)}  {cell(violation.job_id)}  {cell(violation.detail, bytes_max=1000)}")
+    for note in report.notes:
+        out.mark("warn", f"{note.code}: {note.detail}")
     checked = ", ".join(f"{name} {count}" for name, count in msgspec.structs.asdict(report.checked).items())
     if report.violations:
         left_out = report.violations_left_out
