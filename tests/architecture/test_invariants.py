@@ -9,6 +9,7 @@ from observatory.audit.report import INVARIANTS
 from tests.architecture.source_tree import ROOT
 
 ROW = re.compile(r"^\| (?P<id>[A-Z]\d+) \| [^|]+ \| [^|]+ \| `(?P<file>[^:`]+)::(?P<test>\w+)` \|$", re.MULTILINE)
+JUDGED = re.compile(r'"([ALSRMDV]\d+)"')
 PAGE = (ROOT / "docs" / "INVARIANTS.md").read_text(encoding="utf-8")
 ROWS = [(match["id"], match["file"], match["test"]) for match in ROW.finditer(PAGE)]
 
@@ -33,3 +34,12 @@ def test_every_invariant_that_the_audit_names_is_on_the_page() -> None:
     named = {name for names in INVARIANTS.values() for name in names.split()}
 
     assert named <= {name for name, _, _ in ROWS}
+
+
+def test_every_invariant_that_the_simulation_judges_is_on_the_page() -> None:
+    judged = {
+        name for path in (ROOT / "tests" / "simulation").glob("*.py") for name in JUDGED.findall(path.read_text())
+    }
+
+    assert judged > {"A1", "L3", "S4", "V1"}
+    assert judged - {"V0"} <= {name for name, _, _ in ROWS}, "V0 is a fault of the simulation itself"
