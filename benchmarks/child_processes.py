@@ -12,7 +12,6 @@ import importlib.util
 import multiprocessing
 import os
 import statistics
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
