@@ -204,6 +204,13 @@ async def test_a_copy_forked_behind_pythons_back_ends_without_an_answer() -> Non
     assert (ended.result, afterwards.result) == ("the original", {"a": 1})
 
 
+async def test_a_handler_can_end_its_forked_copies() -> None:
+    async with runner_of() as runner:
+        ended = await run(runner, "fork.and.terminate")
+
+    assert ended.result == -signal.SIGTERM
+
+
 async def test_a_handler_may_use_forked_processes() -> None:
     async with runner_of() as runner:
         results = [(await run(runner, "multiprocess")).result for _ in range(2)]
