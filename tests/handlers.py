@@ -537,6 +537,16 @@ def fork_in_c(ctx: JobContext) -> str:
     return "the original"
 
 
+@app.job("fork.and.terminate", runs_in="process")
+def fork_and_terminate(ctx: JobContext) -> int:
+    """As `multiprocessing` ends its processes."""
+    process = multiprocessing.get_context("fork").Process(target=threading.Event().wait)
+    process.start()
+    process.terminate()
+    process.join()
+    return process.exitcode or 0
+
+
 def square(number: int) -> int:
     return number * number
 

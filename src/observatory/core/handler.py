@@ -15,7 +15,13 @@ class Isolation(StrEnum):
     """Where a handler runs. Only a process can be killed."""
 
     ASYNC = "async"
-    """A coroutine on the processor's loop: cancelled at its time-out."""
+    """
+    A coroutine on the processor's loop: cancelled at its time-out.
+
+    What the handler itself raises ends its attempt only. A SystemExit or KeyboardInterrupt of a task or a
+    callback that it started on its own ends the whole process, as asyncio raises both out of the loop, and a
+    handler that cancels tasks that are not its own, or blocks, reaches everything else on the loop.
+    """
     THREAD = "thread"
     """A function in a thread: cannot be stopped; past its hard time-out it keeps its slot, visibly."""
     PROCESS = "process"

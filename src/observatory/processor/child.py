@@ -36,6 +36,7 @@ except ImportError:  # Windows has no limits of this kind
     resource = None
 
 _READ_BYTES = 64 * 1024
+_FOR_THE_PROCESSOR = (signal.SIGINT, signal.SIGTERM)
 
 
 class Child:
@@ -52,9 +53,12 @@ class Child:
         self._frames = protocol.Frames()
         self._runs: queue.SimpleQueue[tuple[protocol.Run, StopFlag] | None] = queue.SimpleQueue()
         self._running: tuple[protocol.Run, StopFlag] | None = None
+        self._held = threading.local()
         self._pid = os.getpid()
         if sys.platform != "win32":
-            os.register_at_fork(after_in_child=self._leave_the_pipes)
+            os.register_at_fork(
+                before=self._hold_signals, after_in_parent=self._let_signals_through, after_in_child=self._become_a_copy
+            )
 
     def serve(self) -> int:
         """Returns the exit status of the process."""
@@ -106,8 +110,19 @@ class Child:
             for body in self._frames.feed(piece):
                 yield protocol.decode_to_child(body)
 
-    def _leave_the_pipes(self) -> None:
-        """In a copy that a handler made with `fork`: neither hear nor say anything."""
+    def _hold_signals(self) -> None:
+        """Before a fork: a signal that comes to the copy before it is one would be taken for the processor's."""
+        if sys.platform != "win32":
+            self._held.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_PROCESSOR)
+
+    def _let_signals_through(self) -> None:
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._held.mask)
+
+    def _become_a_copy(self) -> None:
+        """In a copy that a handler made with `fork`: neither hear nor say anything, and end when told to."""
+        _let_anybody_end_this()
+        self._let_signals_through()
         for pipe in (self._from_processor, self._to_processor):
             with contextlib.suppress(OSError):
                 os.close(pipe)
@@ -219,9 +234,20 @@ def _take_pipes() -> tuple[int, int]:
 
 def _let_only_the_processor_end_this() -> None:
     """A signal to the whole terminal or service comes to the processor, which drains first."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _FOR_THE_PROCESSOR:
         # Not SIG_IGN, which every program that a handler starts would inherit.
-        signal.signal(number, lambda _number, _frame: None)
+        signal.signal(number, _stay)
+
+
+def _stay(_number: int, _frame: object) -> None:
+    """Handles a signal that is meant for the processor."""
+
+
+def _let_anybody_end_this() -> None:
+    """Handlers end their copies by signals, as `multiprocessing` does."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) is _stay:
+            signal.signal(number, usual)
 
 
 def _show_what_handlers_say() -> None:

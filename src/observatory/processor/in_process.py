@@ -54,6 +54,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._frames = protocol.Frames()
         self._answer: asyncio.Future[Answer] = loop.create_future()
         self._is_read_to_the_end = False
+        self._has_ended_what_it_left = False
         self.lifeline = Lifeline()
         self.gone: asyncio.Future[Exited] = loop.create_future()
         """Done when the process has ended and everything it said is read."""
@@ -126,14 +127,26 @@ class ChildProcess(asyncio.SubprocessProtocol):
         if fd == 1:
             self._is_read_to_the_end = True
             if self._transport.get_returncode() is not None:
+                self._end_what_it_left()
                 self._end()
 
     def process_exited(self) -> None:
-        self.kill()  # what a crashed attempt started must not meet the next one
+        self._end_what_it_left()
         if self._is_read_to_the_end:
             self._end()
         else:
             self._loop.call_later(limits.CHILD_LAST_WORDS_S, self._end)
+
+    def _end_what_it_left(self) -> None:
+        """
+        What a crashed attempt started must not meet the next one.
+
+        Once, by whichever report comes first: the loop knows the exit code before it says so here, and the end
+        of the pipe may come between. Later the number of the group may be somebody else's.
+        """
+        if not self._has_ended_what_it_left:
+            self._has_ended_what_it_left = True
+            self.kill()
 
     def _end(self) -> None:
         if self.gone.done():

@@ -12,6 +12,7 @@ import pytest
 
 from observatory.core.job import Outcome
 from observatory.processor.context import StopReason
+from observatory.processor.in_process import ChildProcess
 from observatory.processor.stopping import Stop
 from tests.unit.processor.jobs import Fifo, executing, run, runner_of
 
@@ -204,6 +205,13 @@ async def test_a_copy_forked_behind_pythons_back_ends_without_an_answer() -> Non
     assert (ended.result, afterwards.result) == ("the original", {"a": 1})
 
 
+async def test_a_handler_can_end_its_forked_copies() -> None:
+    async with runner_of() as runner:
+        ended = await run(runner, "fork.and.terminate")
+
+    assert ended.result == -signal.SIGTERM
+
+
 async def test_a_handler_may_use_forked_processes() -> None:
     async with runner_of() as runner:
         results = [(await run(runner, "multiprocess")).result for _ in range(2)]
@@ -221,6 +229,36 @@ async def test_what_a_crashed_attempt_started_dies_with_it(tmp_path: Path) -> No
 
     assert ended.error is not None
     assert ended.error.message == "exited with code 3 before it gave a result"
+
+
+class EndedTransport:
+    """Of a process of which the loop knows that it has ended."""
+
+    def get_returncode(self) -> int:
+        return 3
+
+    def get_pid(self) -> int:
+        return 4_000_000
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("first", ["the pipe", "the process"])
+async def test_the_group_of_a_crashed_child_is_killed_once_whichever_end_is_reported_first(
+    first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "killpg", lambda *group: killed.append(group))
+    child = ChildProcess()
+    child._transport = EndedTransport()  # pyright: ignore[reportAttributeAccessIssue]
+    if first == "the process":
+        child.process_exited()
+    child.pipe_connection_lost(1, None)
+    if first == "the pipe":
+        child.process_exited()
+
+    assert child.gone.result().code == 3
+    assert killed == [(4_000_000, signal.SIGKILL)]
 
 
 # --- the end of its time --------------------------------------------------------------------------
