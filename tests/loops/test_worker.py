@@ -169,6 +169,19 @@ async def test_an_attempt_that_the_system_gives_nothing_to_run_in_ends_and_says_
     assert (await place.final(await place.submit(job_type))).status is JobStatus.COMPLETED
 
 
+async def test_an_attempt_whose_task_is_cancelled_by_a_stranger_is_settled(place: Place) -> None:
+    job_id = await place.submit("wait", max_attempts=1)
+    await place.until(job_id, "job.validated")
+    (task,) = [task for task in asyncio.all_tasks() if task.get_name() == f"attempt {job_id}"]
+
+    task.cancel()
+
+    job = await place.final(job_id)
+    assert (job.status, job.attempt) == (JobStatus.FAILED, 1)
+    assert job.error is not None
+    assert job.error.type == "NotRun"
+
+
 async def test_the_next_owner_of_the_data_rescues_at_once_and_the_old_fence_writes_no_more(tmp_path: Path) -> None:
     async with running_place(tmp_path, {}) as place:
         job_id = await place.submit("quick")

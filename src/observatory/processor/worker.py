@@ -150,12 +150,8 @@ class Worker:
         try:
             ended = await self.runner.run(attempt.handler, job, stop=attempt.stop)
             settle = settle_command(ended, job, attempt.handler, self.randomness.random())
-        except Exception as error:  # noqa: BLE001 — an attempt that nobody settles would be leased for ever
-            _log.error("attempt could not be run", job=job.id, attempt=job.attempt, exc_info=error)
-            message = f"the processor could not run or settle it: {type(error).__name__}: {error}"
-            failure = error_of("NotRun", message)
-            retry_in_s = RetryPolicy().delay_s(job.attempt, self.randomness.random())
-            settle = Fail(fence=job.fence, outcome=Outcome.CRASHED, error=failure, retry_in_s=retry_in_s)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 — else nobody settles it, and it is leased for ever
+            settle = self._not_run(job, error)
         attempt.is_running = False
         self.claims.wake()
         if attempt.stop.reason is StopReason.LEASE_LOST:
@@ -163,6 +159,13 @@ class Worker:
             self.attempts.remove(job.id, job.fence)
             return
         self.settles.offer(job, settle)
+
+    def _not_run(self, job: Job, error: BaseException) -> Settle:
+        """What ends an attempt that the processor itself could not run: the usual backoff, whatever its type says."""
+        _log.error("attempt could not be run", job=job.id, attempt=job.attempt, exc_info=error)
+        failure = error_of("NotRun", f"the processor could not run or settle it: {type(error).__name__}: {error}")
+        retry_in_s = RetryPolicy().delay_s(job.attempt, self.randomness.random())
+        return Fail(fence=job.fence, outcome=Outcome.CRASHED, error=failure, retry_in_s=retry_in_s)
 
 
 class Claims:
