@@ -143,7 +143,7 @@ def tell_the_story(up: Up, take: Callable[[], object], give_back: Callable[[], o
     assert refused.json()["code"] == "store_unavailable"
     assert up.process.poll() is None
     assert up.get(f"/jobs/{accepted[0]}")["type"] == "echo"
-    for service, down in (("gateway", "job_store"), ("read model", "job_store"), ("read model", "loops")):
+    for service, down in (("gateway", "job_store"), ("read model", "job_store"), ("read model", "due_jobs")):
         until(lambda name=service: readiness(up, name), lambda answer, name=down: name in reasons(answer))
     assert reasons(readiness(up, "gateway"))["job_store"] in {"disk_full", "write_failed"}
 

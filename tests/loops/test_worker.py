@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog.testing
 
 from observatory.core.command import Cancel, Rescue, Start
 from observatory.core.errors import LeaseLost, StoreUnavailable
@@ -180,6 +181,21 @@ async def test_an_attempt_whose_task_is_cancelled_by_a_stranger_is_settled(place
     assert (job.status, job.attempt) == (JobStatus.FAILED, 1)
     assert job.error is not None
     assert job.error.type == "NotRun"
+
+
+async def test_a_lost_lease_is_no_fault_of_ours(place: Place) -> None:
+    job_id = await place.submit("wait")
+    await place.until(job_id, "job.validated")
+    (attempt,) = place.worker.attempts
+
+    with structlog.testing.capture_logs() as logs:
+        attempt.stop.ask(StopReason.LEASE_LOST)
+        async with asyncio.timeout(10):
+            while len(place.worker.attempts):  # noqa: ASYNC110 — nothing tells of it
+                await asyncio.sleep(0)
+
+    assert [(entry["log_level"], entry["event"]) for entry in logs] == [("warning", "lease lost, result dropped")]
+    assert (await place.job(job_id)).status is JobStatus.EXECUTING
 
 
 async def test_the_next_owner_of_the_data_rescues_at_once_and_the_old_fence_writes_no_more(tmp_path: Path) -> None:

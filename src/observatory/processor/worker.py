@@ -128,6 +128,10 @@ class Worker:
             self.settles.offer(attempt.job, Release(fence=attempt.job.fence))
         await self.claims.settled(timeout_s=limits.STOP_GRACE_S)
         await self.attempts.wait_all(timeout_s=limits.DRAIN_S + limits.STOP_GRACE_S + limits.CHILD_END_S)
+        await self.settle_the_rest()
+
+    async def settle_the_rest(self) -> None:
+        """Offer the store once more what it has not taken: after the loops ended, nobody else does."""
         with contextlib.suppress(Unavailable):
             while await self.settles.run_once():
                 pass
@@ -149,12 +153,13 @@ class Worker:
         self._beginning -= 1
         try:
             ended = await self.runner.run(attempt.handler, job, stop=attempt.stop)
-            settle = settle_command(ended, job, attempt.handler, self.randomness.random())
+            is_lost = attempt.stop.reason is StopReason.LEASE_LOST
+            settle = None if is_lost else settle_command(ended, job, attempt.handler, self.randomness.random())
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 — else nobody settles it, and it is leased for ever
             settle = self._not_run(job, error)
         attempt.is_running = False
         self.claims.wake()
-        if attempt.stop.reason is StopReason.LEASE_LOST:
+        if settle is None or attempt.stop.reason is StopReason.LEASE_LOST:
             _log.warning("lease lost, result dropped", job=job.id, attempt=job.attempt, fence=job.fence)
             self.attempts.remove(job.id, job.fence)
             return
@@ -320,6 +325,8 @@ class Settles:
             fence = _fence_of(order)
             if isinstance(answer, LeaseLost):
                 _log.warning("settle refused, lease lost", job=order.job_id, fence=fence)
+            elif not isinstance(answer, Applied):
+                _log.error("settle refused", job=order.job_id, fence=fence, error=str(answer))
             self._worker.attempts.remove(order.job_id, fence)
         return len(batch)
 

@@ -17,6 +17,7 @@ import sqlite3
 import stat
 from collections.abc import Generator
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -24,7 +25,7 @@ from observatory.client.data_folder import RUNNING_FILE, TOKEN_FILE, Running
 from observatory.core import limits
 from observatory.core.errors import DataFolderInUse, DataFolderUnusable, StoreUnavailable, Unavailable
 from observatory.engine.sqlite_file import FileGone, SqliteFile
-from observatory.runtime.forks import close_in_forks, keep_in_forks
+from observatory.runtime.forks import close_in_forks
 from observatory.runtime.sources import new_token
 
 _ELSEWHERE = "point ODD_DATA_DIR at another folder"
@@ -46,7 +47,7 @@ class DataFolder:
         self.token_file = path / TOKEN_FILE
         self.running_file = path / RUNNING_FILE
         self._lock_file = path / "lock"
-        self._lock_fd: int | None = None
+        self._lock: IO[bytes] | None = None
         self.warnings: list[str] = []
         """What was found that a person should know of, one line each; `open` and `token` add to it."""
 
@@ -60,18 +61,18 @@ class DataFolder:
         """
         with usable(self.path):
             self._make()
-            fd = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+            lock = os.fdopen(os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
         try:
-            _lock(fd)
+            _lock(lock.fileno())
         except OSError as error:
-            os.close(fd)
+            lock.close()
             if error.errno not in _HELD:
                 raise DataFolderUnusable(
                     f"{self.path} cannot be locked ({_reason(error)})", f"use a folder on a local disk: {_ELSEWHERE}"
                 ) from error
             raise DataFolderInUse(f"{self.path} is held by another process", f"stop it, or {_ELSEWHERE}") from None
-        self._lock_fd = fd
-        close_in_forks(fd)
+        self._lock = lock
+        close_in_forks(lock)
         if self.token_file.exists() and not _has_bytes(self.database):
             # The token is made after the database, so there was one.
             self.warnings.append("the data folder was used before but has no jobs: beginning anew")
@@ -88,10 +89,9 @@ class DataFolder:
 
     def close(self) -> None:
         """Give the folder back. Safe to call twice."""
-        fd, self._lock_fd = self._lock_fd, None
-        if fd is not None:
-            keep_in_forks(fd)
-            os.close(fd)
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.close()
 
     def token(self) -> str:
         """

@@ -19,7 +19,7 @@ from observatory.engine.sqlite_file import SqliteFile
 from observatory.gateway.submit import CallContext
 from observatory.runtime.build_info import build_info
 from observatory.runtime.data_folder import DataFolder, answering
-from observatory.runtime.forks import close_in_forks, keep_in_forks
+from observatory.runtime.forks import close_in_forks
 from observatory.runtime.http_server import HttpServer, bind, url_of
 from observatory.runtime.settings import Settings
 from observatory.runtime.sources import SystemClock, SystemIds, SystemRandomness
@@ -105,8 +105,7 @@ def _system_sources() -> Sources:
 def _listener(host: str, port: int, purpose: str, setting: str, stack: contextlib.AsyncExitStack) -> socket.socket:
     listener = bind(host, port, purpose=purpose, setting=setting)
     stack.callback(listener.close)
-    close_in_forks(listener.fileno())
-    stack.callback(keep_in_forks, listener.fileno())
+    close_in_forks(listener)
     return listener
 
 
@@ -137,6 +136,7 @@ def _start_loops(services: Services, supervisor: Supervisor, stack: contextlib.A
         finally:
             loops_stop.set()
             await running
+            await services.worker.settle_the_rest()
             await services.metrics.close()
 
     stack.push_async_callback(services.runner.stop)

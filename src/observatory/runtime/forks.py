@@ -8,27 +8,33 @@ find its data held and its ports taken by nobody.
 
 import contextlib
 import os
+from typing import Protocol
+from weakref import WeakSet
 
-_not_for_forks: set[int] = set()
+
+class Open(Protocol):
+    """A file or a socket."""
+
+    def fileno(self) -> int:
+        """Its descriptor; below 0, or ValueError, once it is closed."""
+        ...
+
+
+_not_for_forks: WeakSet[Open] = WeakSet()
 _is_registered = False
 
 
-def close_in_forks(fd: int) -> None:
-    """Close *fd* in every copy of this process from now on. Where processes do not fork, nothing is done."""
+def close_in_forks(opened: Open) -> None:
+    """Close *opened* in every copy of this process, as long as it is open here."""
     global _is_registered  # noqa: PLW0603 — the interpreter keeps such a hook for ever; one is enough
-    _not_for_forks.add(fd)
+    _not_for_forks.add(opened)
     if not _is_registered and hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_close_all)
         _is_registered = True
 
 
-def keep_in_forks(fd: int) -> None:
-    """*fd* is closed, or about to be: its number may come to mean something else."""
-    _not_for_forks.discard(fd)
-
-
 def _close_all() -> None:
-    for fd in _not_for_forks:
-        with contextlib.suppress(OSError):
-            os.close(fd)
+    for opened in _not_for_forks:
+        with contextlib.suppress(OSError, ValueError):
+            os.close(opened.fileno())
     _not_for_forks.clear()

@@ -20,14 +20,17 @@ from observatory.core import limits
 LEAVE_S = 0.5
 """How long the interpreter may take to end after everything of ours has ended."""
 
+LAST_WORDS_S = 0.2
+"""How long the last words may take: a pipe that nobody empties would hold them, and the process, for ever."""
+
 
 class StopSignals:
     """
     Held by the main thread of a process that runs until it is told to stop.
 
     Args:
-        say: Called once, in the loop, when the stop begins.
-        say_late: Called from another thread when the deadline ends the process: what still ran was not given back.
+        say: Called once, in a thread of its own, when the stop begins.
+        say_late: As *say*, when the deadline ends the process: what still ran was not given back.
     """
 
     def __init__(self, say: Callable[[], object], say_late: Callable[[], object]) -> None:
@@ -47,7 +50,7 @@ class StopSignals:
 
         def begin() -> None:
             stop.set()
-            self._say()
+            threading.Thread(target=self._say, name="stopping", daemon=True).start()  # a full pipe holds up nothing
 
         pid = os.getpid()
 
@@ -71,12 +74,10 @@ class StopSignals:
 
     def leave(self) -> None:
         """Everything of ours has ended in order: whatever else holds the process may do so for `LEAVE_S` more."""
-        self._end_in(LEAVE_S, _exit_well)
+        self._end_in(LEAVE_S, lambda: _exit(0, lambda: None))
 
     def _give_up(self) -> None:
-        self._say_late()
-        _flush()
-        os._exit(1)
+        _exit(1, self._say_late)
 
     def _end_in(self, seconds: float, end: Callable[[], object]) -> None:
         if self._deadline is not None:
@@ -86,12 +87,19 @@ class StopSignals:
         self._deadline.start()
 
 
-def _exit_well() -> None:
-    _flush()
-    os._exit(0)
+def _exit(code: int, say: Callable[[], object]) -> None:
+    """End the process now, with what it has to say as far as somebody takes it."""
 
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
+    def speak() -> None:
         with contextlib.suppress(Exception):
-            stream.flush()
+            say()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+
+    try:
+        speaking = threading.Thread(target=speak, name="last words", daemon=True)
+        speaking.start()
+        speaking.join(LAST_WORDS_S)
+    finally:
+        os._exit(code)

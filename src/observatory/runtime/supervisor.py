@@ -35,6 +35,14 @@ class Loop(Protocol):
         ...
 
 
+class LoopDown(Unavailable):
+    """A loop of this process does not work; its code says how."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
 class LoopState:
     """What the health page says about one loop."""
 
@@ -62,18 +70,24 @@ class Supervisor:
         self._randomness = randomness
         self.states: dict[str, LoopState] = {}
 
-    async def check(self) -> None:
+    async def check(self, name: str) -> None:
         """
-        Return when every loop works.
+        Return when the loop *name* works, or has not begun yet.
 
         Raises:
-            Unavailable: Names the loops that do not: those that failed `FAILURES_MAX` times in a row or more,
-                whose round takes longer than `limits.RUN_ONCE_S_MAX`, or that ended.
+            LoopDown: It failed `FAILURES_MAX` times in a row or more, its round takes longer than
+                `limits.RUN_ONCE_S_MAX`, or it ended.
         """
-        now_s = self._clock.monotonic()
-        wrong = [f"{state.name} ({why})" for state in self.states.values() if (why := _why_not(state, now_s))]
-        if wrong:
-            raise Unavailable(f"not working: {', '.join(wrong)}")
+        state = self.states.get(name)
+        if state is None:
+            return
+        stands_s = 0.0 if state.began_s is None else self._clock.monotonic() - state.began_s
+        if state.has_ended:
+            raise LoopDown("loop_ended", f"{name} ended")
+        if state.failures >= FAILURES_MAX:
+            raise LoopDown("loop_fails", f"{name} failed {state.failures} times in a row: {state.last_error}")
+        if stands_s > limits.RUN_ONCE_S_MAX:
+            raise LoopDown("loop_hangs", f"{name} is in one round for {stands_s:.0f} s")
 
     async def run(self, loops: Sequence[Loop], stop: asyncio.Event) -> None:
         """Run *loops* side by side; returns when every one has ended."""
@@ -130,14 +144,3 @@ async def _until(stop: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> Non
             await stopped
         with contextlib.suppress(asyncio.CancelledError):
             await wait
-
-
-def _why_not(state: LoopState, now_s: float) -> str:
-    """What keeps a loop from working, in words; empty when it works."""
-    if state.has_ended:
-        return "ended"
-    if state.failures >= FAILURES_MAX:
-        return f"failed {state.failures} times"
-    if state.began_s is not None and now_s - state.began_s > limits.RUN_ONCE_S_MAX:
-        return f"in one round for {now_s - state.began_s:.0f} s"
-    return ""

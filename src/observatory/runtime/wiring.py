@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -183,14 +184,15 @@ class Wiring:
         runner = Runner(slots=self._settings.slots, clock=self._sources.clock, app_spec=self._settings.app)
         worker = self._worker(runner)
         metrics = MetricsEngine(bus=self._bus, log=self._log, views=self._views, ids=self._sources.ids)
+        loops = [*worker.loops, *self._maintenance(), metrics]
         return Services(
             gateway=gateway,
             worker=worker,
             runner=runner,
             metrics=metrics,
-            loops=[*worker.loops, *self._maintenance(), metrics],
+            loops=loops,
             gateway_app=self._gateway_app(gateway),
-            read_model_app=self._read_model_app(),
+            read_model_app=self._read_model_app(loops),
             web_app=self._web_app(),
         )
 
@@ -260,7 +262,7 @@ class Wiring:
             ids=self._sources.ids,
         )
 
-    def _read_model_app(self) -> Any:
+    def _read_model_app(self, loops: Sequence[Loop]) -> Any:
         read_model = ReadModel(
             self._queries,
             self._log,
@@ -277,7 +279,7 @@ class Wiring:
                 self._store_check(),
                 Check("event_log", self._log.head),
                 Check("view_store", lambda: self._views.load(STATS_VIEW)),
-                *self._loop_checks(),
+                *self._loop_checks(loops),
             ],
             clock=self._sources.clock,
             ids=self._sources.ids,
@@ -301,9 +303,9 @@ class Wiring:
 
         return Check("job_store", probe)
 
-    def _loop_checks(self) -> list[Check]:
+    def _loop_checks(self, loops: Sequence[Loop]) -> list[Check]:
         """A loop that keeps failing makes the process not ready: it is up, but deaf."""
-        return [Check("loops", self._supervisor.check)]
+        return [Check(loop.name.replace(" ", "_"), partial(self._supervisor.check, loop.name)) for loop in loops]
 
 
 def _port(url: str) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from observatory.core import limits
 from observatory.core.errors import Unavailable
-from observatory.runtime.supervisor import FAILURES_MAX, Supervisor
+from observatory.runtime.supervisor import FAILURES_MAX, LoopDown, Supervisor
 from observatory.testing.manual_sources import ManualClock
 
 
@@ -72,15 +72,15 @@ async def test_a_loop_that_works_is_ready() -> None:
     loop = OneLoop(nothing)
     async with supervised(loop, ManualClock()) as supervisor:
         await loop.until_round(1)
-        await supervisor.check()
+        await supervisor.check("loop")
 
 
 async def test_a_loop_that_fails_is_run_again_and_makes_the_process_not_ready() -> None:
     loop = OneLoop(fail)
     async with supervised(loop, ManualClock()) as supervisor:
         await loop.until_round(FAILURES_MAX + 1)
-        with pytest.raises(Unavailable, match=r"loop \(failed"):
-            await supervisor.check()
+        with pytest.raises(LoopDown, match=r"loop failed \d+ times in a row: Unavailable: away"):
+            await supervisor.check("loop")
 
 
 async def test_a_wait_that_raises_is_a_failure_as_well() -> None:
@@ -91,8 +91,8 @@ async def test_a_wait_that_raises_is_a_failure_as_well() -> None:
     async with supervised(loop, ManualClock()) as supervisor:
         await loop.until_round(FAILURES_MAX + 1)
         assert supervisor.states["loop"].last_error == "Unavailable: no connection"
-        with pytest.raises(Unavailable, match="failed"):
-            await supervisor.check()
+        with pytest.raises(LoopDown, match="failed"):
+            await supervisor.check("loop")
 
 
 async def test_a_loop_that_hangs_in_one_round_makes_the_process_not_ready() -> None:
@@ -106,10 +106,10 @@ async def test_a_loop_that_hangs_in_one_round_makes_the_process_not_ready() -> N
     async with supervised(loop, clock) as supervisor:
         await loop.until_round(1)
         clock.advance(limits.RUN_ONCE_S_MAX)
-        await supervisor.check()
+        await supervisor.check("loop")
         clock.advance(0.001)
-        with pytest.raises(Unavailable, match="in one round for 30 s"):
-            await supervisor.check()
+        with pytest.raises(LoopDown, match="in one round for 30 s"):
+            await supervisor.check("loop")
 
 
 async def test_a_supervisor_that_ended_says_so() -> None:
@@ -118,5 +118,5 @@ async def test_a_supervisor_that_ended_says_so() -> None:
 
     await supervisor.run([OneLoop(nothing)], stop)
 
-    with pytest.raises(Unavailable, match=r"loop \(ended\)"):
-        await supervisor.check()
+    with pytest.raises(LoopDown, match="loop ended"):
+        await supervisor.check("loop")
