@@ -1,10 +1,8 @@
 """The composition root: the only module that names drivers. `up` and, later, `serve` are wired here alike."""
 
-import importlib
 import os
 import socket
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +15,8 @@ from observatory.audit.auditor import Say
 from observatory.audit.report import AuditReport
 from observatory.contracts import ui_registry
 from observatory.core import limits
-from observatory.core.errors import BadSettings, ObservatoryError
 from observatory.core.event import Producer
 from observatory.core.folds import STATS_VIEW
-from observatory.core.handler import Handler
 from observatory.core.sources import Clock, Ids, Randomness
 from observatory.edge.health import Check
 from observatory.edge.settings import EdgeSettings
@@ -36,11 +32,11 @@ from observatory.maintenance.due_jobs import DueJobs
 from observatory.maintenance.relay import Relay
 from observatory.maintenance.rescuer import Rescuer
 from observatory.metrics_engine.engine import MetricsEngine
-from observatory.processor.app_spec import BUILTIN_APP, load_handlers
 from observatory.processor.runner import Runner
 from observatory.processor.worker import Worker
 from observatory.read_model.http import create_read_model_app
 from observatory.read_model.read_model import ReadModel
+from observatory.runtime.application import handlers_of
 from observatory.runtime.auditing import Drivers, audit_folder
 from observatory.runtime.build_info import build_info
 from observatory.runtime.data_folder import check_writes, make_private, usable
@@ -104,47 +100,6 @@ def open_file(path: Path) -> tuple[SqliteFile, Path | None]:
         except BaseException:
             file.abandon()
             raise
-
-
-def handlers_of(app: str | None) -> Mapping[str, Handler]:
-    """
-    The built-in types and those of the application that *app* names.
-
-    Raises:
-        BadSettings: The application cannot be found or imported, or redefines a built-in type.
-    """
-    built_in = load_handlers(BUILTIN_APP)
-    own: Mapping[str, Handler] = _own_handlers(app) if app else {}
-    twice = sorted(set(built_in) & set(own))
-    if twice:
-        raise BadSettings(f"{app} defines {', '.join(twice)}, which are built in", "give these types another name")
-    return {**built_in, **own}
-
-
-def _own_handlers(app: str) -> Mapping[str, Handler]:
-    try:
-        return load_handlers(app)
-    except ObservatoryError:
-        raise
-    except (Exception, SystemExit) as error:
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise BadSettings(f"{app} cannot be imported: {said}{_place_of(error)}", "mend it and start again") from error
-
-
-def _place_of(error: BaseException) -> str:
-    """Where the application went wrong: the line that Python could not read, or the last one that ran."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f" ({error.filename}, line {error.lineno})"
-    own = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(("<", str(_PACKAGE), _LIBRARY))
-    ]
-    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
-
-
-_PACKAGE = Path(__file__).resolve().parents[1]
-_LIBRARY = str(Path(importlib.__file__).parents[1])
 
 
 def audit(data_dir: Path, *, say: Say | None = None) -> AuditReport:
