@@ -19,14 +19,15 @@ from typing import Any, TypeVar
 from observatory.core import limits
 from observatory.core.errors import Unavailable
 from observatory.engine.sqlite_migrations import Migration, migrate
+from observatory.engine.sqlite_text import decode_with_care, is_of_text
 
 T = TypeVar("T")
 Deadline = tuple[Callable[[], float], float]
 """A clock of seconds, and its reading at which a read has taken too long."""
 Unit = Callable[[sqlite3.Connection], T]
 """
-Work inside one transaction. It may be run a second time, alone, after the group it was part of was
-rolled back: it must keep nothing outside the connection. Any error it raises undoes its own writes only.
+Work inside one transaction. It may be run again after what it was part of was rolled back: it must keep
+nothing outside the connection. Any error it raises undoes its own writes only.
 """
 
 
@@ -122,8 +123,7 @@ class SqliteFile:
 
     def write_now(self, unit: Unit[T]) -> T:
         """Run *unit* in a transaction of its own, in this thread. Only before the services start."""
-        with self._transaction():
-            return unit(self._connection)
+        return self._run(unit)
 
     def read_now(self, query: Unit[T]) -> T:
         """Run *query* in this thread, for as long as it takes."""
@@ -168,7 +168,7 @@ class SqliteFile:
         """Keep *error* if it is the file's fault. One that a unit raised by itself says nothing about the file."""
         if error is None:
             self.write_error = None
-        elif isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_UNITS):
+        elif isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_UNITS) and not is_of_text(error):
             self.write_error = error
 
     def run_group(self, units: list[Unit[Any]]) -> list[tuple[Any, BaseException | None]]:
@@ -180,8 +180,7 @@ class SqliteFile:
         """
         if len(units) > 1:
             try:
-                with self._transaction():
-                    values = [unit(self._connection) for unit in units]
+                values = self._run(lambda connection: [unit(connection) for unit in units])
             except (CommitUnknown, FileGone) as error:
                 return [(None, error)] * len(units)
             except Exception as error:  # noqa: BLE001 — the unit that failed fails again below, without the others
@@ -193,11 +192,21 @@ class SqliteFile:
 
     def _run_single(self, unit: Unit[Any]) -> tuple[Any, BaseException | None]:
         try:
-            with self._transaction():
-                value = unit(self._connection)
+            return self._run(unit), None
         except Exception as error:  # noqa: BLE001 — handed to the caller of `write`, who raises it
             return None, error
-        return value, None
+
+    def _run(self, unit: Unit[T]) -> T:
+        """*unit* in a transaction; in a second one if it met a text that is not UTF-8."""
+        try:
+            with self._transaction():
+                return unit(self._connection)
+        except sqlite3.OperationalError as error:
+            if not is_of_text(error):
+                raise
+        decode_with_care(self._connection)
+        with self._transaction():
+            return unit(self._connection)
 
     @contextlib.contextmanager
     def _transaction(self) -> Generator[None]:
@@ -246,6 +255,12 @@ class SqliteFile:
         connection = getattr(local, "connection", None)
         if connection is None:
             connection = self._open_reader()
+        try:
+            return query(connection)
+        except sqlite3.OperationalError as error:
+            if not is_of_text(error):
+                raise
+        decode_with_care(connection)
         return query(connection)
 
     def _open_reader(self) -> sqlite3.Connection:

@@ -10,6 +10,7 @@ from observatory.core import limits
 from observatory.core.errors import ObservatoryError, StoreUnavailable, UnknownJob
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import CommitUnknown, FileGone, SqliteFile, translated
+from observatory.engine.sqlite_text import DamagedRow
 
 
 class CountingFile(SqliteFile):
@@ -240,6 +241,20 @@ async def test_a_cancelled_caller_does_not_cancel_the_writer(file):
     assert await file.write(insert(2)) == 2
 
 
+async def test_a_text_that_is_not_utf8_does_not_break_up_its_group(file):
+    def unit(connection):
+        return connection.execute("SELECT CAST(x'61ff' AS TEXT), 'ü', x'ff', 1").fetchone()
+
+    async with asyncio.timeout(10.0):
+        values = await write_all(file, [insert(1), unit, insert(2)])
+
+    assert values == [1, ("a\\xff", "ü", b"\xff", 1), 2]
+    assert isinstance(values[1], DamagedRow)
+    assert file.commits == 1
+    assert isinstance(await file.read(unit), DamagedRow)
+    assert type(await file.read(lambda connection: connection.execute("SELECT 'ü'").fetchone())) is tuple
+
+
 async def test_a_read_sees_every_commit_that_returned_before_it(file):
     for number in range(20):
         await file.write(insert(number))
@@ -374,7 +389,12 @@ async def test_the_last_failed_write_is_remembered_until_one_succeeds(file, monk
     assert file.write_error is None
 
 
-@pytest.mark.parametrize("error", [UnknownJob("x"), sqlite3.IntegrityError("x"), AssertionError("x")], ids=repr)
+NO_TEXT = sqlite3.OperationalError("Could not decode to UTF-8 column 'payload' with text 'x'")
+
+
+@pytest.mark.parametrize(
+    "error", [UnknownJob("x"), sqlite3.IntegrityError("x"), AssertionError("x"), NO_TEXT], ids=repr
+)
 async def test_what_a_unit_gets_wrong_itself_is_not_the_files_fault(file, error):
     await write_all(file, [failing(1, error)])
 
