@@ -14,6 +14,7 @@ from observatory.core.errors import ObservatoryError, RowUnreadable
 from observatory.core.job import JobStatus
 from observatory.job_store.port import Applied, JobFilter, Order, Submitted
 from observatory.job_store.sqlite import SqliteJobQueries
+from observatory.testing.factories import type_info
 from tests.unit.audit.populated import World
 
 DAMAGES = {
@@ -50,6 +51,27 @@ def garble(world: World, *job_ids: str, column: str = "payload") -> None:
             connection.execute(f"UPDATE jobs SET {column} = {NO_TEXT} WHERE id = ?", (job_id,))
 
     world.file.write_now(unit)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "document = '{'",
+        "document = '{}'",
+        "document = json_set(document, '$.retry', json('{\"baseSeconds\": -1}'))",
+        f"document = {NO_TEXT}",
+        f"seen_at = {2**62}",
+    ],
+)
+async def test_a_damaged_type_is_left_out(world: World, change: str) -> None:
+    await world.store.announce([type_info("mail"), type_info("thumbnail")])
+    world.file.write_now(lambda connection: connection.execute(f"UPDATE types SET {change} WHERE type = 'mail'"))
+    queries = SqliteJobQueries(world.file)
+
+    assert [known.info.type for known in await queries.types()] == ["thumbnail"]
+
+    await world.store.announce([type_info("mail")])
+    assert [known.info.type for known in await queries.types()] == ["mail", "thumbnail"]
 
 
 @pytest.mark.parametrize("column", NO_TEXT_COLUMNS)
