@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -61,6 +62,13 @@ def failing(number, error):
 
 def select(connection):
     return [number for (number,) in connection.execute("SELECT n FROM t ORDER BY n")]
+
+
+def slow_select(connection):
+    """Long enough for the other readers to be asked too."""
+    numbers = select(connection)
+    time.sleep(0.002)
+    return numbers
 
 
 async def write_all(file, units):
@@ -363,6 +371,40 @@ async def test_a_new_reader_does_not_open_another_file_of_the_same_name(file):
         await file.read(select)
 
     assert not file.path.exists()
+
+
+@pytest.fixture
+def migrated(file, tmp_path):
+    """A file as a start leaves it."""
+    migrated = SqliteFile(tmp_path / "migrated.db", writer=file._writer_executor, readers=file._readers_executor)
+    migrated.migrate([])
+    migrated.write_now(lambda connection: connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY) STRICT"))
+    yield migrated
+    migrated.abandon()
+
+
+@pytest.mark.parametrize("read_first", [0, 1, 5])
+async def test_a_deleted_file_is_still_read_by_every_reader(migrated, read_first):
+    await migrated.write(insert(1))
+    for _ in range(read_first):
+        await migrated.read(select)
+
+    for path in (migrated.path, *(migrated.path.with_name(migrated.path.name + suffix) for suffix in ("-wal", "-shm"))):
+        path.unlink()
+
+    assert await asyncio.gather(*(migrated.read(slow_select) for _ in range(20))) == [[1]] * 20
+    assert not migrated.path.exists()
+
+
+async def test_no_more_readers_are_opened_than_read_at_once(migrated):
+    at_start = len(migrated._reader_connections)
+
+    await asyncio.gather(*(migrated.read(slow_select) for _ in range(20)))
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        await migrated.read(insert(1))
+    await migrated.read(select)
+
+    assert len(migrated._reader_connections) == len(migrated._free_readers) == at_start <= limits.READERS
 
 
 async def test_a_file_that_was_moved_back_takes_writes_again(file, tmp_path):
