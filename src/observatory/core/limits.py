@@ -167,7 +167,7 @@ BUSY_S_MAX = 5.0
 """How long a statement waits for a lock that somebody outside holds."""
 
 READERS = 2
-"""Threads that read beside the writer: as many as a small machine has cores."""
+"""Threads that read beside the writer, each with a connection: as many as a small machine has cores."""
 
 WORKERS_KEPT_S = 86_400.0
 """A processor not heard of for a day is no longer listed."""

@@ -9,6 +9,7 @@ from observatory.core.errors import BadEnvelope
 from observatory.core.event import CONTRACT_VERSION, Event, Producer
 from observatory.engine.bounded_reads import take
 from observatory.engine.instants import from_us, to_us
+from observatory.engine.sqlite_text import DamagedRow
 
 EVENT_COLUMNS = (
     "position, job_id, sequence, event_type, event_id, occurred_at, producer, correlation_id, causation_id, "
@@ -54,6 +55,8 @@ def _producer(text: str) -> Producer:
 
 def event_of_row(row: tuple[Any, ...]) -> Event:
     """The event of a row of `EVENT_COLUMNS`."""
+    if type(row) is DamagedRow:
+        raise ValueError("a text is not UTF-8")
     position, job_id, sequence, event_type, event_id, occurred_at, producer, correlation_id, cause, trace, payload = row
     return Event(
         contract_version=CONTRACT_VERSION,

@@ -18,15 +18,17 @@ from typing import Any, TypeVar
 
 from observatory.core import limits
 from observatory.core.errors import Unavailable
+from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_migrations import Migration, migrate
+from observatory.engine.sqlite_text import decode_with_care, is_of_text
 
 T = TypeVar("T")
 Deadline = tuple[Callable[[], float], float]
 """A clock of seconds, and its reading at which a read has taken too long."""
 Unit = Callable[[sqlite3.Connection], T]
 """
-Work inside one transaction. It may be run a second time, alone, after the group it was part of was
-rolled back: it must keep nothing outside the connection. Any error it raises undoes its own writes only.
+Work inside one transaction. It may be run again after what it was part of was rolled back: it must keep
+nothing outside the connection. Any error it raises undoes its own writes only.
 """
 
 
@@ -65,7 +67,10 @@ class SqliteFile:
         self._has_begun = False
         """Of the last transaction: False when not even its BEGIN succeeded."""
         self._reader_local = threading.local()
+        """The deadline of the read that runs in this thread."""
         self._reader_connections: list[sqlite3.Connection] = []
+        self._free_readers: list[sqlite3.Connection] = []
+        """Those of them that no read uses. Taken from and given back to by several threads."""
         self._waiting: list[tuple[Unit[Any], asyncio.Future[Any]]] = []
         self._writing: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -117,13 +122,20 @@ class SqliteFile:
         return await loop.run_in_executor(self._readers_executor, self._read, query, (loop.time, ends_at_s))
 
     def migrate(self, migrations: list[Migration]) -> Path | None:
-        """Bring the schema up to date before the services start; see `sqlite_migrations.migrate`."""
-        return migrate(self._connection, migrations, path=self.path)
+        """
+        Bring the schema up to date before the services start; see `sqlite_migrations.migrate`.
+
+        Then all readers are opened: a file that is deleted later is still read through them.
+        """
+        backup = migrate(self._connection, migrations, path=self.path)
+        count = 1 if isinstance(self._readers_executor, InlineExecutor) else limits.READERS
+        while len(self._reader_connections) < count:
+            self._free_readers.append(self._open_reader())
+        return backup
 
     def write_now(self, unit: Unit[T]) -> T:
         """Run *unit* in a transaction of its own, in this thread. Only before the services start."""
-        with self._transaction():
-            return unit(self._connection)
+        return self._run(unit)
 
     def read_now(self, query: Unit[T]) -> T:
         """Run *query* in this thread, for as long as it takes."""
@@ -142,6 +154,7 @@ class SqliteFile:
         for connection in [*self._reader_connections, self._connection]:
             connection.close()
         self._reader_connections.clear()
+        self._free_readers.clear()
 
     # --- the writer ---------------------------------------------------------------------------
 
@@ -168,7 +181,7 @@ class SqliteFile:
         """Keep *error* if it is the file's fault. One that a unit raised by itself says nothing about the file."""
         if error is None:
             self.write_error = None
-        elif isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_UNITS):
+        elif isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_UNITS) and not is_of_text(error):
             self.write_error = error
 
     def run_group(self, units: list[Unit[Any]]) -> list[tuple[Any, BaseException | None]]:
@@ -180,8 +193,7 @@ class SqliteFile:
         """
         if len(units) > 1:
             try:
-                with self._transaction():
-                    values = [unit(self._connection) for unit in units]
+                values = self._run(lambda connection: [unit(connection) for unit in units])
             except (CommitUnknown, FileGone) as error:
                 return [(None, error)] * len(units)
             except Exception as error:  # noqa: BLE001 — the unit that failed fails again below, without the others
@@ -193,11 +205,21 @@ class SqliteFile:
 
     def _run_single(self, unit: Unit[Any]) -> tuple[Any, BaseException | None]:
         try:
-            with self._transaction():
-                value = unit(self._connection)
+            return self._run(unit), None
         except Exception as error:  # noqa: BLE001 — handed to the caller of `write`, who raises it
             return None, error
-        return value, None
+
+    def _run(self, unit: Unit[T]) -> T:
+        """*unit* in a transaction; in a second one if it met a text that is not UTF-8."""
+        try:
+            with self._transaction():
+                return unit(self._connection)
+        except sqlite3.OperationalError as error:
+            if not is_of_text(error):
+                raise
+        decode_with_care(self._connection)
+        with self._transaction():
+            return unit(self._connection)
 
     @contextlib.contextmanager
     def _transaction(self) -> Generator[None]:
@@ -241,17 +263,26 @@ class SqliteFile:
             raise sqlite3.ProgrammingError("the file is closed")
         if deadline is not None and deadline[0]() > deadline[1]:
             raise sqlite3.OperationalError(f"no reader was free within {limits.STATEMENT_S_MAX:g} s")
-        local = self._reader_local
-        local.deadline = deadline
-        connection = getattr(local, "connection", None)
-        if connection is None:
+        try:
+            connection = self._free_readers.pop()
+        except IndexError:
             connection = self._open_reader()
-        return query(connection)
+        self._reader_local.deadline = deadline
+        try:
+            return _answer_of(query, connection)
+        finally:
+            self._free_readers.append(connection)
 
     def _open_reader(self) -> sqlite3.Connection:
         self.check_name()  # else the reader would open another file, or make an empty one
+        self._reader_local.deadline = None
         connection = self.open_connection(is_reader=True)
-        self._reader_local.connection = connection
+        try:
+            # SQLite opens the WAL and its index at the first read of a table: later their names may be gone.
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+        except BaseException:
+            connection.close()
+            raise
         self._reader_connections.append(connection)
         return connection
 
@@ -259,6 +290,17 @@ class SqliteFile:
         """Asked by SQLite in the thread of the read, every `limits.STATEMENT_STEPS`; True interrupts it."""
         deadline: Deadline | None = self._reader_local.deadline
         return deadline is not None and deadline[0]() > deadline[1]
+
+
+def _answer_of(query: Unit[T], connection: sqlite3.Connection) -> T:
+    """What *query* gives; asked again if it met a text that is not UTF-8."""
+    try:
+        return query(connection)
+    except sqlite3.OperationalError as error:
+        if not is_of_text(error):
+            raise
+    decode_with_care(connection)
+    return query(connection)
 
 
 def connect(path: Path, *, is_reader: bool = False) -> sqlite3.Connection:

@@ -289,5 +289,9 @@ class JobQueries(Protocol):
         ...
 
     async def types(self) -> list[KnownType]:
-        """Every announced type, by name."""
+        """
+        Every announced type, by name.
+
+        One whose row is damaged is left out; it is announced anew at the next start of its processor.
+        """
         ...

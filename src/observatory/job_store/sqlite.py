@@ -33,6 +33,7 @@ from observatory.engine.instants import from_us, from_us_or_none, to_us
 from observatory.engine.named_queries import load_queries
 from observatory.engine.sqlite_events import event_values, read_events
 from observatory.engine.sqlite_file import SqliteFile, translated
+from observatory.engine.sqlite_text import DamagedRow
 from observatory.job_store.port import (
     Applied,
     ExpiredLease,
@@ -360,10 +361,18 @@ class SqliteJobQueries:
     async def types(self) -> list[KnownType]:
         with translated(StoreUnavailable):
             rows = await self._file.read(lambda connection: connection.execute(SQL["types"]).fetchall())
-        return [
-            KnownType(info=msgspec.json.decode(document, type=TypeInfo), seen_at=from_us(seen_at))
-            for seen_at, document in rows
-        ]
+        return [known for row in rows if (known := _known_type(row)) is not None]
+
+
+def _known_type(row: tuple[Any, ...]) -> KnownType | None:
+    """None for a row that `announce` did not write: one type must not stop the work on all others."""
+    if type(row) is DamagedRow:
+        return None
+    seen_at, document = row
+    try:
+        return KnownType(info=msgspec.json.decode(document, type=TypeInfo), seen_at=from_us(seen_at))
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError):
+        return None
 
 
 def _marks(count: int) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from observatory.core.errors import RowUnreadable
 from observatory.core.job import Job, JobError, JobStatus, Progress
 from observatory.engine.instants import from_us, from_us_or_none, to_us, to_us_or_none
+from observatory.engine.sqlite_text import DamagedRow
 
 JOB_COLUMNS = (
     "id, type, status, queue, priority, run_at, attempt, max_attempts, timeout_seconds, fence, sequence, "
@@ -95,6 +96,8 @@ def job_of_row(row: tuple[Any, ...]) -> Job:
     Raises:
         RowUnreadable: A value is not one that `insert_values` or `update_values` writes.
     """
+    if type(row) is DamagedRow:
+        raise RowUnreadable(row[0])
     try:
         return _job_of_row(row)
     except (msgspec.MsgspecError, ValueError, LookupError, TypeError, OverflowError) as error:

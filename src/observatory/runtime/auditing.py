@@ -119,8 +119,8 @@ def _stays(error: sqlite3.Error) -> bool:
     """
     True for what another try will not change.
 
-    A table or a column is not there, which is SQLite's SQLITE_ERROR; a text is not UTF-8 or the file was
-    deleted meanwhile, which Python or we say, without a code.
+    A table or a column is not there, which is SQLite's SQLITE_ERROR; the file was deleted meanwhile, which we
+    say, without a code.
     """
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR
 
@@ -136,5 +136,6 @@ def _clear_errors(database: Path) -> Generator[None]:
         reason = error if isinstance(error, sqlite3.Error) else error.__cause__
         if isinstance(error, Unavailable) and isinstance(reason, sqlite3.OperationalError) and not _stays(reason):
             raise  # busy or out of memory: it may answer the next time
-        said = str(reason).partition(" with text ")[0]  # Python quotes the text, which is somebody's data
-        raise DataFolderUnusable(f"{database} cannot be read ({said})", f"bring back a copy, or {ELSEWHERE}") from error
+        raise DataFolderUnusable(
+            f"{database} cannot be read ({reason})", f"bring back a copy, or {ELSEWHERE}"
+        ) from error

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,6 +11,7 @@ from observatory.core import limits
 from observatory.core.errors import ObservatoryError, StoreUnavailable, UnknownJob
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import CommitUnknown, FileGone, SqliteFile, translated
+from observatory.engine.sqlite_text import DamagedRow
 
 
 class CountingFile(SqliteFile):
@@ -60,6 +62,13 @@ def failing(number, error):
 
 def select(connection):
     return [number for (number,) in connection.execute("SELECT n FROM t ORDER BY n")]
+
+
+def slow_select(connection):
+    """Long enough for the other readers to be asked too."""
+    numbers = select(connection)
+    time.sleep(0.002)
+    return numbers
 
 
 async def write_all(file, units):
@@ -240,6 +249,20 @@ async def test_a_cancelled_caller_does_not_cancel_the_writer(file):
     assert await file.write(insert(2)) == 2
 
 
+async def test_a_text_that_is_not_utf8_does_not_break_up_its_group(file):
+    def unit(connection):
+        return connection.execute("SELECT CAST(x'61ff' AS TEXT), 'ü', x'ff', 1").fetchone()
+
+    async with asyncio.timeout(10.0):
+        values = await write_all(file, [insert(1), unit, insert(2)])
+
+    assert values == [1, ("a\\xff", "ü", b"\xff", 1), 2]
+    assert isinstance(values[1], DamagedRow)
+    assert file.commits == 1
+    assert isinstance(await file.read(unit), DamagedRow)
+    assert type(await file.read(lambda connection: connection.execute("SELECT 'ü'").fetchone())) is tuple
+
+
 async def test_a_read_sees_every_commit_that_returned_before_it(file):
     for number in range(20):
         await file.write(insert(number))
@@ -350,6 +373,40 @@ async def test_a_new_reader_does_not_open_another_file_of_the_same_name(file):
     assert not file.path.exists()
 
 
+@pytest.fixture
+def migrated(file, tmp_path):
+    """A file as a start leaves it."""
+    migrated = SqliteFile(tmp_path / "migrated.db", writer=file._writer_executor, readers=file._readers_executor)
+    migrated.migrate([])
+    migrated.write_now(lambda connection: connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY) STRICT"))
+    yield migrated
+    migrated.abandon()
+
+
+@pytest.mark.parametrize("read_first", [0, 1, 5])
+async def test_a_deleted_file_is_still_read_by_every_reader(migrated, read_first):
+    await migrated.write(insert(1))
+    for _ in range(read_first):
+        await migrated.read(select)
+
+    for path in (migrated.path, *(migrated.path.with_name(migrated.path.name + suffix) for suffix in ("-wal", "-shm"))):
+        path.unlink()
+
+    assert await asyncio.gather(*(migrated.read(slow_select) for _ in range(20))) == [[1]] * 20
+    assert not migrated.path.exists()
+
+
+async def test_no_more_readers_are_opened_than_read_at_once(migrated):
+    at_start = len(migrated._reader_connections)
+
+    await asyncio.gather(*(migrated.read(slow_select) for _ in range(20)))
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        await migrated.read(insert(1))
+    await migrated.read(select)
+
+    assert len(migrated._reader_connections) == len(migrated._free_readers) == at_start <= limits.READERS
+
+
 async def test_a_file_that_was_moved_back_takes_writes_again(file, tmp_path):
     file.path.rename(tmp_path / "elsewhere.db")
     await write_all(file, [insert(1)])
@@ -374,7 +431,12 @@ async def test_the_last_failed_write_is_remembered_until_one_succeeds(file, monk
     assert file.write_error is None
 
 
-@pytest.mark.parametrize("error", [UnknownJob("x"), sqlite3.IntegrityError("x"), AssertionError("x")], ids=repr)
+NO_TEXT = sqlite3.OperationalError("Could not decode to UTF-8 column 'payload' with text 'x'")
+
+
+@pytest.mark.parametrize(
+    "error", [UnknownJob("x"), sqlite3.IntegrityError("x"), AssertionError("x"), NO_TEXT], ids=repr
+)
 async def test_what_a_unit_gets_wrong_itself_is_not_the_files_fault(file, error):
     await write_all(file, [failing(1, error)])
 

@@ -1,5 +1,6 @@
 """One damaged row costs nobody but its own job."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,11 +9,12 @@ import pytest
 import pytest_asyncio
 
 from observatory.core import limits
-from observatory.core.command import Cancel
+from observatory.core.command import Cancel, Succeed
 from observatory.core.errors import ObservatoryError, RowUnreadable
 from observatory.core.job import JobStatus
 from observatory.job_store.port import Applied, JobFilter, Order, Submitted
 from observatory.job_store.sqlite import SqliteJobQueries
+from observatory.testing.factories import type_info
 from tests.unit.audit.populated import World
 
 DAMAGES = {
@@ -23,6 +25,9 @@ DAMAGES = {
     "run_at": 2**62,
     "created_at": -(2**62),
 }
+NO_TEXT = "CAST(x'7b2261223a22ff227d' AS TEXT)"
+"""What is between the quotes is no UTF-8: Python's driver fails the statement that meets it, not the row."""
+NO_TEXT_COLUMNS = ("payload", "metadata", "result", "type", "queue", "correlation_id", "traceparent")
 
 
 @pytest_asyncio.fixture
@@ -38,6 +43,83 @@ def damage(world: World, *job_ids: str, column: str = "payload") -> None:
             connection.execute(f"UPDATE jobs SET {column} = ? WHERE id = ?", (DAMAGES[column], job_id))
 
     world.file.write_now(unit)
+
+
+def garble(world: World, *job_ids: str, column: str = "payload") -> None:
+    def unit(connection: sqlite3.Connection) -> None:
+        for job_id in job_ids:
+            connection.execute(f"UPDATE jobs SET {column} = {NO_TEXT} WHERE id = ?", (job_id,))
+
+    world.file.write_now(unit)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "document = '{'",
+        "document = '{}'",
+        "document = json_set(document, '$.retry', json('{\"baseSeconds\": -1}'))",
+        f"document = {NO_TEXT}",
+        f"seen_at = {2**62}",
+    ],
+)
+async def test_a_damaged_type_is_left_out(world: World, change: str) -> None:
+    await world.store.announce([type_info("mail"), type_info("thumbnail")])
+    world.file.write_now(lambda connection: connection.execute(f"UPDATE types SET {change} WHERE type = 'mail'"))
+    queries = SqliteJobQueries(world.file)
+
+    assert [known.info.type for known in await queries.types()] == ["thumbnail"]
+
+    await world.store.announce([type_info("mail")])
+    assert [known.info.type for known in await queries.types()] == ["mail", "thumbnail"]
+
+
+@pytest.mark.parametrize("column", NO_TEXT_COLUMNS)
+async def test_a_text_that_is_not_utf8_costs_its_own_row_alone(world: World, column: str) -> None:
+    first, bad, last = await world.submit(3)
+    garble(world, bad, column=column)
+    queries = SqliteJobQueries(world.file)
+
+    page = await queries.jobs(JobFilter(), before=None, count_max=10)
+
+    assert ([job.id for job in page.jobs], page.unreadable) == ([last, first], [bad])
+    with pytest.raises(RowUnreadable, match=bad):
+        await queries.job(bad)
+    assert {job.id for job in await world.claim(10)} == {first, last}
+    assert sorted(await world.submit(2)) == sorted(job.id for job in await world.claim(10))
+    assert world.file.write_error is None
+
+
+async def test_an_id_that_is_not_utf8_is_named_in_escapes(world: World) -> None:
+    bad, good = await world.submit(2)
+    garble(world, bad, column="id")
+
+    page = await SqliteJobQueries(world.file).jobs(JobFilter(), before=None, count_max=10)
+
+    assert ([job.id for job in page.jobs], page.unreadable) == ([good], ['{"a":"\\xff"}'])
+
+
+async def test_a_settle_of_a_text_that_is_not_utf8_is_answered_alone(world: World) -> None:
+    await world.submit(3)
+    good, bad, other = await world.claim(3)
+    garble(world, bad.id)
+    orders = [Order(job.id, Succeed(fence=job.fence, result=None, run_s=0.1)) for job in (good, bad, other)]
+
+    one_by_one = await asyncio.gather(*(world.store.apply([order]) for order in orders))
+
+    assert [type(answer) for [answer] in one_by_one] == [Applied, RowUnreadable, Applied]
+    assert world.file.write_error is None
+
+
+async def test_what_is_due_goes_on_past_a_text_that_is_not_utf8(world: World) -> None:
+    due = world.clock.now().replace(year=2027)
+    bad, good = jobs = [world.new(number, run_at=due) for number in range(2)]
+    await world.store.submit(jobs)
+    garble(world, bad.id)
+    world.clock.advance((due - world.clock.now()).total_seconds() + 1)
+
+    assert [await world.store.make_due(count_max=1) for _ in range(2)] == [1, 0]
+    assert [job.id for job in await world.claim(2)] == [good.id]
 
 
 @pytest.mark.parametrize("column", DAMAGES)
