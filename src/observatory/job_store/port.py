@@ -229,7 +229,12 @@ class JobStore(Protocol):
 
 
 class Outbox(Protocol):
-    """Committed events on their way to the bus, for the relay alone."""
+    """
+    Committed events on their way to the bus, for the relay alone.
+
+    Of a bus that lives and dies with its process, what was committed before the process began counts as
+    confirmed: nobody listened then, and whoever comes reads it from the log.
+    """
 
     async def unpublished(self, *, count_max: int) -> list[Event]:
         """
