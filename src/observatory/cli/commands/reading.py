@@ -209,16 +209,26 @@ def _show_list(
 ) -> int:
     out = of_process()
     if target.json:
-        out.json({"items": page.items, "nextCursor": page.next_cursor, "asOf": page.as_of})
+        unreadable = {"unreadable": page.unreadable} if page.unreadable else {}
+        out.json({"items": page.items, "nextCursor": page.next_cursor, "asOf": page.as_of} | unreadable)
         return ExitCode.DONE
     out.table(page.items if rows is None else rows, columns)
+    if page.unreadable:
+        _warn_of(out, page.unreadable)
     _say_age(out, page, nothing)
     return ExitCode.DONE
 
 
+def _warn_of(out: Output, unreadable: Sequence[str]) -> None:
+    named = ", ".join(cell(job_id) for job_id in unreadable[: limits.VIOLATIONS_NAMED_MAX])
+    count = len(unreadable) - limits.VIOLATIONS_NAMED_MAX
+    more = f" and {count} more" if count > 0 else ""
+    out.mark("warn", f"left out, because the stored row is damaged: {named}{more}")
+
+
 def _say_age(out: Output, page: Page, nothing: str) -> None:
     as_of = f"as of {cell(page.as_of)}" if page.as_of else ""
-    if not page.items:
+    if not page.items and not page.unreadable:
         out.say(f"{nothing} ({as_of})" if as_of else nothing, "dim")
     elif out.err_is_terminal:
         out.say(f"{len(page.items)} shown, {as_of}" if as_of else f"{len(page.items)} shown", "dim")
