@@ -51,6 +51,7 @@ WORKER_COLUMNS = (
     Column("HOST", "host"),
     Column("PID", "pid", is_number=True),
     Column("RUNNING", "running", is_number=True),
+    Column("BUFFERED", "buffered", is_number=True),
     Column("SLOTS", "slots", is_number=True),
     Column("ABANDONED", "abandoned", is_number=True),
     Column("HEARTBEAT", "heartbeatAt"),
@@ -89,7 +90,7 @@ def jobs(
     Parameters
     ----------
     status
-        Only jobs of this status: SCHEDULED, PENDING, EXECUTING, RETRYING, COMPLETED, FAILED, CANCELLED.
+        Only jobs of this status: SCHEDULED, PENDING, VALIDATED, EXECUTING, RETRYING, COMPLETED, FAILED, CANCELLED.
     type
         Only jobs of this type.
     queue
