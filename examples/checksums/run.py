@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from observatory.client.api import Api
-from observatory.client.calls import portions
+from observatory.client.calls import Page, portions
 from observatory.client.errors import NotReachable, ServiceFailed
 from observatory.core import limits
 from observatory.core.job import FINAL, JobStatus
@@ -121,29 +121,35 @@ class ChecksumRun:
         }
 
     def _collect(self, pending: dict[str, str], outcome: Outcome, progress: Progress) -> None:
-        """Take the jobs that are final out of *pending*."""
-        for job in self._jobs(progress):
-            if job.get("status") in FINAL and (name := pending.pop(job.get("id", ""), None)) is not None:
-                if job["status"] == JobStatus.COMPLETED and isinstance(job.get("result"), dict):
-                    outcome.digests[name] = str(job["result"].get("sha256"))
-                    progress.done += 1
-                else:
-                    error = job.get("error") or {}
-                    outcome.failures[name] = f"{job['status']}: {error.get('message', 'no error was given')}"
+        """Take the jobs that are final, and those of which nobody can say it any more, out of *pending*."""
+        for page in self._pages(progress):
+            for job in page.items:
+                if job.get("status") in FINAL and (name := pending.pop(job.get("id", ""), None)) is not None:
+                    if job["status"] == JobStatus.COMPLETED and isinstance(job.get("result"), dict):
+                        outcome.digests[name] = str(job["result"].get("sha256"))
+                        progress.done += 1
+                    else:
+                        error = job.get("error") or {}
+                        outcome.failures[name] = f"{job['status']}: {error.get('message', 'no error was given')}"
+                        progress.failed += 1
+                    self._show(progress)
+            for job_id in page.unreadable:
+                if (name := pending.pop(job_id, None)) is not None:
+                    outcome.failures[name] = "its row cannot be read"
                     progress.failed += 1
-                self._show(progress)
+                    self._show(progress)
 
-    def _jobs(self, progress: Progress) -> Iterator[dict[str, Any]]:
+    def _pages(self, progress: Progress) -> Iterator[Page]:
         """Every job of this run as it is now."""
         cursor: str | None = None
         while True:
             page = self._insisting(lambda cursor=cursor: self._page(cursor), progress)
-            yield from page.items
+            yield page
             cursor = page.next_cursor
             if cursor is None:
                 return
 
-    def _page(self, cursor: str | None) -> Any:
+    def _page(self, cursor: str | None) -> Page:
         return self._api.jobs(
             type=JOB_TYPE, correlation_id=self._correlation_id, cursor=cursor, count_max=limits.PAGE_ITEMS_MAX
         )

@@ -1,13 +1,20 @@
 """The example as a person runs it, against `sha256sum`."""
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
+from examples.checksums.run import ChecksumRun, Progress
+from observatory.client.address import find_address
+from observatory.client.api import Api
+from observatory.runtime.sources import SystemClock
 from tests.e2e.process import ROOT, Up, environment
 
 
@@ -105,6 +112,26 @@ def test_what_cannot_work_is_said_at_once(running: Up, tmp_path: Path, folder: s
     assert done.returncode == 1
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_job_whose_row_is_damaged_is_a_failure_and_not_waited_for(running: Up, tmp_path: Path) -> None:
+    names = [str(tmp_path / name) for name in ("bad", "good")]
+    for name in names:
+        Path(name).write_bytes(b"x")
+
+    def damage(progress: Progress) -> None:
+        if progress.accepted == len(names) and not progress.done + progress.failed:
+            with contextlib.closing(
+                sqlite3.connect(running.data_dir / "observatory.db", isolation_level=None)
+            ) as database:
+                database.execute("UPDATE jobs SET metadata = '{' WHERE payload LIKE ?", (f"%{names[0]}%",))
+
+    with Api(find_address(data_dir=running.data_dir, environ={}), clock=SystemClock()) as api:
+        run = ChecksumRun(api, name="damaged", clock=SystemClock(), pause=time.sleep, show=damage)
+        outcome = run.of_files(names)
+
+    assert outcome.failures == {names[0]: "its row cannot be read"}
+    assert list(outcome.digests) == [names[1]]
 
 
 def test_without_a_service_it_says_how_to_go_on(tmp_path: Path) -> None:

@@ -179,10 +179,10 @@ def _failed(error: Exception, tokens: list[str], *, is_debug: bool) -> int:
 
 
 def _cannot_write(error: OSError, tokens: list[str], *, is_debug: bool) -> int:
-    from observatory.cli.failures import CannotWrite
+    from observatory.cli.failures import OutputLost
 
     _give_up_stdout()
-    error = error if isinstance(error, CannotWrite) else CannotWrite(error)
+    error = error if isinstance(error, OutputLost) else OutputLost(error)
     return _failed(error, tokens, is_debug=is_debug)
 
 

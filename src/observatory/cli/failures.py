@@ -33,7 +33,7 @@ class UsageError(Exception):
         self.remedy = remedy
 
 
-class CannotWrite(OSError):
+class OutputLost(OSError):
     """Standard output does not take the data: the disk behind it is full, or it is broken."""
 
     def __init__(self, error: OSError) -> None:
@@ -47,7 +47,7 @@ def failure_of(error: Exception) -> Failure | None:
         return next((leaf for leaf in leaves if leaf is not None), None)
     if isinstance(error, UsageError):
         return Failure(exit_code=ExitCode.USAGE, code="usage", what=str(error), remedy=error.remedy)
-    if isinstance(error, CannotWrite):
+    if isinstance(error, OutputLost):
         why = "what the command did before it printed stays done"
         return Failure(exit_code=ExitCode.FAILED, code="output_failed", what=str(error), why=why)
     if isinstance(error, RequestRefused):

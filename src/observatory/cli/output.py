@@ -14,7 +14,7 @@ from typing import IO, Any, Literal, TextIO
 
 import msgspec
 
-from observatory.cli.failures import CannotWrite, Failure
+from observatory.cli.failures import Failure, OutputLost
 from observatory.core.text import sanitize_terminal, truncate_utf8
 
 Style = Literal["bold", "dim", "red", "green", "yellow", "cyan"]
@@ -133,7 +133,7 @@ def write(stream: IO[str], text: str, *, is_flushed: bool = False) -> None:
 
     Raises:
         BrokenPipeError: Nobody reads any more.
-        CannotWrite: The stream does not take it; it is given up.
+        OutputLost: The stream does not take it; it is given up.
     """
     try:
         print(text, file=stream, flush=is_flushed)
@@ -141,7 +141,7 @@ def write(stream: IO[str], text: str, *, is_flushed: bool = False) -> None:
         raise
     except OSError as error:
         close_quietly(stream)
-        raise CannotWrite(error) from error
+        raise OutputLost(error) from error
 
 
 def close_quietly(stream: IO[str]) -> None:

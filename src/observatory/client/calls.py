@@ -55,6 +55,8 @@ class Page(msgspec.Struct, frozen=True):
     """Pass as `cursor` for the next page; None when this was the last."""
     as_of: str | None
     """When the store was read."""
+    unreadable: list[str] = []
+    """Ids of what belongs on the page and is left out, because its stored row is damaged."""
 
 
 # --- questions --------------------------------------------------------------------------------
@@ -294,12 +296,19 @@ def objects(call: Call, value: Any) -> list[JsonObject]:
     return cast("list[JsonObject]", value)
 
 
+def _texts(call: Call, value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in cast("list[Any]", value)):
+        raise BadAnswer(f"{call.method} {call.path} did not name what is unreadable by a list of ids")
+    return cast("list[str]", value)
+
+
 def page(call: Call, value: Any) -> Page:
     document = an_object(call, value)
     return Page(
         items=objects(call, document.get("items")),
         next_cursor=document.get("nextCursor"),
         as_of=document.get("asOf"),
+        unreadable=_texts(call, document.get("unreadable", [])),
     )
 
 

@@ -81,10 +81,11 @@ class DataFolder:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
-            blocking = next(path for path in (self.path, *self.path.parents) if path.exists())
+            blocking = next(path for path in (self.path, *self.path.parents) if path.is_symlink() or path.exists())
             is_it = "it" if blocking == self.path else str(blocking)
+            what = "is not a folder" if blocking.exists() else "is a link that leads nowhere"
             raise DataFolderUnusable(
-                f"{self.path} cannot be written ({is_it} is not a folder)", f"name a folder: {_ELSEWHERE}"
+                f"{self.path} cannot be written ({is_it} {what})", f"name a folder: {_ELSEWHERE}"
             ) from error
 
     def close(self) -> None:

@@ -1,12 +1,13 @@
 """Each command beside a running observatory: exit code, data on standard output, talk on standard error."""
 
+import contextlib
 import json
 import re
 import shutil
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +279,41 @@ def test_an_empty_list_says_so_on_standard_error(command: Callable) -> None:
 
     assert (done.code, done.out) == (0, "")
     assert done.err.startswith("no job matches (as of ")
+
+
+@contextlib.contextmanager
+def damaged(system: Up, *job_ids: str) -> Generator[None]:
+    """The rows of the jobs hold what nobody wrote; later they are as before."""
+    with contextlib.closing(sqlite3.connect(system.data_dir / "observatory.db", isolation_level=None)) as database:
+        database.executemany("UPDATE jobs SET payload = 'x' || payload WHERE id = ?", [(one,) for one in job_ids])
+        try:
+            yield
+        finally:
+            database.executemany("UPDATE jobs SET payload = substr(payload, 2) WHERE id = ?", [(i,) for i in job_ids])
+
+
+def test_a_list_names_the_jobs_whose_rows_are_damaged(command: Callable, system: Up) -> None:
+    kept, bad = (submitted(command, "echo", "--queue", "cli-bad", "--delay", "1h")["id"] for _ in range(2))
+
+    with damaged(system, bad):
+        done, as_json = (command("jobs", "--queue", "cli-bad", *options) for options in ([], ["--json"]))
+
+    assert (done.code, [line.split()[0] for line in done.out.splitlines()]) == (0, [kept])
+    assert done.err == f"  ! left out, because the stored row is damaged: {bad}\n"
+    document = json.loads(as_json.out)
+    assert (as_json.code, as_json.err, document["unreadable"]) == (0, "", [bad])
+    assert fits("job-list", document)
+
+
+def test_a_list_of_damaged_jobs_alone_is_not_called_empty(command: Callable, system: Up) -> None:
+    ids = [submitted(command, "echo", "--queue", "cli-all-bad", "--delay", "1h")["id"] for _ in range(12)]
+
+    with damaged(system, *ids):
+        done = command("jobs", "--queue", "cli-all-bad")
+
+    named = ", ".join(ids[:1:-1])
+    assert (done.code, done.out) == (0, "")
+    assert done.err == f"  ! left out, because the stored row is damaged: {named} and 2 more\n"
 
 
 @pytest.mark.parametrize(

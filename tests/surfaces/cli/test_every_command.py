@@ -364,7 +364,7 @@ def test_a_full_disk_behind_standard_output_is_one_clear_line(system: Up, argume
 
 @pytest.mark.parametrize("closed", ["0", "1", "2"], ids=["stdin", "stdout", "stderr"])
 def test_a_stream_that_the_caller_closed_does_no_harm(system: Up, closed: str) -> None:
-    code = f"import os, sys; os.close({closed}); os.execv(sys.executable, {[*PROGRAM, 'jobs']!r})"
+    code = f"import os, sys; os.close({closed}); os.execv(sys.executable, {[*PROGRAM, 'workers']!r})"
 
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from observatory.cli.exit_codes import MEANING, ExitCode
 from observatory.cli.reference import reference
+from observatory.core.job import JobStatus
 from tests.e2e.process import ROOT
 
 
@@ -30,3 +31,9 @@ def test_the_page_can_be_written_anew(tmp_path: Path) -> None:
 def test_every_exit_code_has_its_meaning_on_the_page() -> None:
     assert set(MEANING) == set(ExitCode)
     assert [code for code in ExitCode if f"\n| {code.value} | {MEANING[code]} |" not in reference()] == []
+
+
+def test_every_status_that_a_list_can_be_asked_for_is_on_the_page() -> None:
+    section = reference().split("Only jobs of this status:")[1].split("--type")[0]
+
+    assert [status for status in JobStatus if status.value not in section] == []

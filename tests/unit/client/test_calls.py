@@ -182,10 +182,21 @@ def test_what_our_services_never_answer_is_recognised(answer: Reply) -> None:
         calls.understood(READ, answer)
 
 
-@pytest.mark.parametrize("value", [[], "text", None, {"items": {}}, {"items": [1]}, {}], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [[], "text", None, {"items": {}}, {"items": [1]}, {}, *({"items": [], "unreadable": odd} for odd in ("id", [1]))],
+    ids=str,
+)
 def test_a_page_of_another_shape_is_recognised(value: Any) -> None:
     with pytest.raises(BadAnswer):
         calls.page(READ, value)
+
+
+def test_a_page_names_what_it_leaves_out() -> None:
+    document = {"items": [], "nextCursor": None, "asOf": None}
+
+    assert calls.page(READ, document).unreadable == []
+    assert calls.page(READ, document | {"unreadable": ["one", "two"]}).unreadable == ["one", "two"]
 
 
 @pytest.mark.parametrize(

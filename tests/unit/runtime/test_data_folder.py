@@ -241,6 +241,32 @@ def test_a_file_in_place_of_the_folder_is_one_clear_line(tmp_path: Path) -> None
         assert "ODD_DATA_DIR" in caught.value.remedy
 
 
+@pytest.mark.parametrize("target", ["gone", "link"], ids=["to what is gone", "to itself"])
+def test_a_link_that_leads_nowhere_is_named_in_one_clear_line(tmp_path: Path, target: str) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / target)
+
+    with pytest.raises(DataFolderUnusable) as caught:
+        DataFolder(link).open()
+    assert str(caught.value) == f"{link} cannot be written (it is a link that leads nowhere)"
+
+    with pytest.raises(DataFolderUnusable) as caught:
+        DataFolder(link / "below").open()
+    said = {"gone": f"{link} is a link that leads nowhere", "link": os.strerror(errno.ELOOP).lower()}
+    assert str(caught.value) == f"{link / 'below'} cannot be written ({said[target]})"
+
+
+def test_a_link_to_a_file_is_not_a_folder(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "file")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+
+    for wanted, what in ((link, "it"), (link / "below", link)):
+        with pytest.raises(DataFolderUnusable) as caught:
+            DataFolder(wanted).open()
+        assert str(caught.value) == f"{wanted} cannot be written ({what} is not a folder)"
+
+
 @pytest.mark.parametrize("below", ["", "new"], ids=["the folder", "a folder to be made in it"])
 def test_up_in_a_read_only_folder_is_one_clear_line_with_its_cure(tmp_path: Path, below: str) -> None:
     folder = tmp_path / "read-only"

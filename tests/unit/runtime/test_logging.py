@@ -4,6 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Generator
+from typing import TextIO
 
 import pytest
 import structlog
@@ -101,11 +102,26 @@ def test_what_a_handler_logs_cannot_steer_a_terminal() -> None:
     assert "\\x1b]0;title\\x07" in said
 
 
-def test_a_stream_that_nobody_reads_harms_nothing() -> None:
+@pytest.fixture
+def unread() -> Generator[TextIO]:
+    """A pipe of which nobody has the other end."""
     reading, writing = os.pipe()
     os.close(reading)
-    with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "w", buffering=1, encoding="utf-8") as stream:
-        configure_logging("info", stream=stream)
+    stream = os.fdopen(writing, "w", buffering=1, encoding="utf-8")
+    yield stream
+    with contextlib.suppress(BrokenPipeError):
+        stream.close()
 
-        structlog.get_logger().error("lost")
-        logging.getLogger(JOB_LOGGER).error("lost as well")
+
+@pytest.mark.parametrize("logger", ["ours", "of a handler"])
+def test_a_stream_that_nobody_reads_harms_nothing(
+    logger: str, unread: TextIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("info", stream=unread)
+    log = structlog.get_logger() if logger == "ours" else logging.getLogger(JOB_LOGGER)
+
+    returned = [log.error("lost"), log.error("lost as well")]
+
+    assert returned == [None, None]
+    # The standard library raises nothing: it complains here.
+    assert capsys.readouterr().err == ""

@@ -51,6 +51,7 @@ WORKER_COLUMNS = (
     Column("HOST", "host"),
     Column("PID", "pid", is_number=True),
     Column("RUNNING", "running", is_number=True),
+    Column("BUFFERED", "buffered", is_number=True),
     Column("SLOTS", "slots", is_number=True),
     Column("ABANDONED", "abandoned", is_number=True),
     Column("HEARTBEAT", "heartbeatAt"),
@@ -89,7 +90,7 @@ def jobs(
     Parameters
     ----------
     status
-        Only jobs of this status: SCHEDULED, PENDING, EXECUTING, RETRYING, COMPLETED, FAILED, CANCELLED.
+        Only jobs of this status: SCHEDULED, PENDING, VALIDATED, EXECUTING, RETRYING, COMPLETED, FAILED, CANCELLED.
     type
         Only jobs of this type.
     queue
@@ -209,16 +210,26 @@ def _show_list(
 ) -> int:
     out = of_process()
     if target.json:
-        out.json({"items": page.items, "nextCursor": page.next_cursor, "asOf": page.as_of})
+        unreadable = {"unreadable": page.unreadable} if page.unreadable else {}
+        out.json({"items": page.items, "nextCursor": page.next_cursor, "asOf": page.as_of} | unreadable)
         return ExitCode.DONE
     out.table(page.items if rows is None else rows, columns)
+    if page.unreadable:
+        _warn_of(out, page.unreadable)
     _say_age(out, page, nothing)
     return ExitCode.DONE
 
 
+def _warn_of(out: Output, unreadable: Sequence[str]) -> None:
+    named = ", ".join(cell(job_id) for job_id in unreadable[: limits.VIOLATIONS_NAMED_MAX])
+    count = len(unreadable) - limits.VIOLATIONS_NAMED_MAX
+    more = f" and {count} more" if count > 0 else ""
+    out.mark("warn", f"left out, because the stored row is damaged: {named}{more}")
+
+
 def _say_age(out: Output, page: Page, nothing: str) -> None:
     as_of = f"as of {cell(page.as_of)}" if page.as_of else ""
-    if not page.items:
+    if not page.items and not page.unreadable:
         out.say(f"{nothing} ({as_of})" if as_of else nothing, "dim")
     elif out.err_is_terminal:
         out.say(f"{len(page.items)} shown, {as_of}" if as_of else f"{len(page.items)} shown", "dim")

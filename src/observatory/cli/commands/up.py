@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from observatory.cli.exit_codes import ExitCode
-from observatory.cli.failures import CannotWrite
+from observatory.cli.failures import OutputLost
 from observatory.cli.options import FOLDER, Folder
 from observatory.cli.output import Output, of_process
 from observatory.client.data_folder import read_running
@@ -126,7 +126,7 @@ def _plain_say(out: Output) -> Say:
 def _json_say(out: Output) -> Say:
     def say(step: Step) -> None:
         # The system goes on when nobody reads any more what it says.
-        with contextlib.suppress(BrokenPipeError, CannotWrite):
+        with contextlib.suppress(BrokenPipeError, OutputLost):
             out.json(step)
 
     return say

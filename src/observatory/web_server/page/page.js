@@ -20,11 +20,20 @@ function make(tag, text = null, attributes = {}) {
   return element;
 }
 
-async function ask(url) {
+async function answerOf(url) {
   const answer = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
-  if (answer.ok) return answer.json();
+  if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({}));
   throw new Error(`${new URL(url, location.href).pathname} answered ${answer.status}${problem.detail ? `: ${problem.detail}` : ""}`);
+}
+
+async function ask(url) {
+  return (await answerOf(url)).json();
+}
+
+async function askRecent(base) {
+  const answer = await answerOf(`${base}/jobs/recent?limit=${RECENT}`);
+  return { recent: await answer.json(), warning: answer.headers.get("Job-Warning") };
 }
 
 function reason(error) {
@@ -56,8 +65,10 @@ function jobRow(job, nowMs) {
 function showRecent(state, nowMs) {
   const jobs = known?.recent ?? [];
   byId("recent").hidden = jobs.length === 0;
-  byId("recent-empty").hidden = jobs.length !== 0;
+  byId("recent-empty").hidden = jobs.length !== 0 || Boolean(known?.warning);
   byId("recent-empty").textContent = { loading: "Loading…", failed: "Not known: the read model did not answer." }[state] ?? "No job has been accepted.";
+  byId("recent-warning").hidden = !known?.warning;
+  byId("recent-warning").textContent = known?.warning ?? "";
   byId("recent-rows").replaceChildren(...jobs.map((job) => jobRow(job, nowMs)));
 }
 
@@ -114,8 +125,8 @@ async function round() {
     config ??= await ask("/config.json");
     byId("version").textContent = `Version ${config.version}. Where every job is, and what happened to it.`;
     const base = config.links.readModel;
-    const [stats, recent] = await Promise.all([ask(`${base}/stats`), ask(`${base}/jobs/recent?limit=${RECENT}`)]);
-    known = { stats, recent, atMs: Date.now() };
+    const [stats, accepted] = await Promise.all([ask(`${base}/stats`), askRecent(base)]);
+    known = { stats, ...accepted, atMs: Date.now() };
     failure = null;
     failures = 0;
     await showPlaces(Date.now());

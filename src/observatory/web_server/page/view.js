@@ -45,7 +45,7 @@ export function stateOf({ known, failure }) {
   if (!known) return failure ? "failed" : "loading";
   if (failure) return "stale";
   if (known.stats.state !== "live" || (known.stats.lagSeconds ?? 0) > STALE_LAG_S) return "stale";
-  return known.stats.totalJobs === 0 && known.recent.length === 0 ? "empty" : "live";
+  return known.stats.totalJobs === 0 && known.recent.length === 0 && !known.warning ? "empty" : "live";
 }
 
 export function freshnessText(state, known, failure, nowMs) {
