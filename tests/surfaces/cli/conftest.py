@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from observatory.cli.app import main
+from observatory.core import limits
 from tests.e2e.process import Up
 
 
@@ -23,6 +24,8 @@ Command = Callable[..., Done]
 def system(tmp_path_factory: pytest.TempPathFactory) -> Generator[Up]:
     """One running observatory for all tests of the commands; none of them may count its jobs."""
     up = Up(tmp_path_factory.mktemp("cli") / "data").until_ready()
+    # More than a page from the start, so that no test passes only while few others ran before it.
+    up.post("/jobs/batch", [{"type": "echo", "payload": {}}] * (limits.PAGE_ITEMS_DEFAULT + 1)).raise_for_status()
     yield up
     up.kill()
 

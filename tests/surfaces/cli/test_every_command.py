@@ -348,7 +348,7 @@ def into_a_closed_pipe(data_dir: Path, *arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs a device that is always full")
-@pytest.mark.parametrize("arguments", [("jobs",), ("jobs", "--json"), ("--help",), ("--version",)], ids=words)
+@pytest.mark.parametrize("arguments", [("workers",), ("workers", "--json"), ("--help",), ("--version",)], ids=words)
 def test_a_full_disk_behind_standard_output_is_one_clear_line(system: Up, arguments: tuple[str, ...]) -> None:
     with os.fdopen(os.open("/dev/full", os.O_WRONLY), "wb") as full:
         done = subprocess.run(
