@@ -109,7 +109,8 @@ class Up:
 
 
 def environment(data_dir: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ODD_")}
+    """This one without our settings, and with streams that are buffered as they usually are."""
+    kept = {n: value for n, value in os.environ.items() if not n.startswith("ODD_") and n != "PYTHONUNBUFFERED"}
     return {**kept, "ODD_DATA_DIR": str(data_dir)}
 
 

@@ -80,6 +80,11 @@ class Output:
             ]
             painted = [self._paint(text, "dim" if is_title else STATUS_STYLES.get(text.strip())) for text in padded]
             self.line("  ".join(painted).rstrip())
+        self.flush()
+
+    def flush(self) -> None:
+        """Data goes out before what is said about it, also where the stream is buffered. Raises as `write` does."""
+        write(self._out, "", end="", is_flushed=True)
 
     def fields(self, pairs: Sequence[tuple[str, Any]]) -> None:
         """One labelled value per line; values that are None are left out."""
@@ -88,6 +93,7 @@ class Output:
         for label, value in given:
             text = cell(value, bytes_max=4096)
             self.line(f"{label.ljust(width)}  {self._paint(text, STATUS_STYLES.get(text))}")
+        self.flush()
 
     def _paint(self, text: str, style: Style | None) -> str:
         return paint(text, style) if style and self._out_has_colour else text
@@ -127,7 +133,7 @@ class Output:
         self._talk(json_line({"error": failure}))
 
 
-def write(stream: IO[str], text: str, *, is_flushed: bool = False) -> None:
+def write(stream: IO[str], text: str, *, end: str = "\n", is_flushed: bool = False) -> None:
     """
     *text* and the end of its line, as data.
 
@@ -136,7 +142,7 @@ def write(stream: IO[str], text: str, *, is_flushed: bool = False) -> None:
         OutputLost: The stream does not take it; it is given up.
     """
     try:
-        print(text, file=stream, flush=is_flushed)
+        print(text, end=end, file=stream, flush=is_flushed)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -40,6 +40,7 @@ def audit(*, folder: Folder = FOLDER) -> int:
 def _show(out: Output, report: "AuditReport") -> None:
     for violation in report.violations:
         out.line(f"{cell(violation.code)}  {cell(violation.job_id)}  {cell(violation.detail, bytes_max=1000)}")
+    out.flush()
     for note in report.notes:
         out.mark("warn", f"{note.code}: {note.detail}")
     checked = ", ".join(f"{name} {count}" for name, count in msgspec.structs.asdict(report.checked).items())
