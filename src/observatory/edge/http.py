@@ -250,8 +250,13 @@ def _translated(error: Exception) -> Exception:
 
 def _validation_detail(error: ValidationException) -> str:
     faults = error.extra if isinstance(error.extra, list) else []
-    named = [f"{fault.get('key')}: {fault.get('message')}" for fault in faults if isinstance(fault, dict)]
+    named = [f"{_wire_name(fault.get('key'))}: {fault.get('message')}" for fault in faults if isinstance(fault, dict)]
     return "; ".join(named) or "a query parameter is wrong"
+
+
+def _wire_name(name: Any) -> str:
+    """As the caller wrote it: the framework names the argument of our function."""
+    return re.sub("_([a-z])", lambda match: match[1].upper(), str(name))
 
 
 # --- the routes of every service ------------------------------------------------------------------

@@ -184,6 +184,12 @@ class TestJobs:
         assert (answer.status_code, problem(answer)["code"]) == (400, code)
         assert "<script>" not in answer.text
 
+    async def test_a_refusal_names_the_parameter_as_the_caller_wrote_it(self, world: World) -> None:
+        async with client(world.read_model()) as http:
+            refused = problem(await http.get("/jobs?correlationId=zzz"))
+
+        assert refused["detail"].startswith("correlationId: ")
+
     async def test_a_changed_or_foreign_cursor_is_refused(self, world: World) -> None:
         gateway = world.gateway()
         for _ in range(3):
