@@ -53,6 +53,23 @@ class TestRoundTrip:
 
         assert await received(subscription) == [[3]]
 
+    async def test_a_consumer_bound_to_a_job_type_receives_only_its_events(self, movement):
+        factory = JobFactory()
+        for job_type in ("mail", "Mail", "mail.urgent", "image", "mail"):
+            factory.completed(type=job_type)
+        bound = await movement.bus.subscribe("bound", job_types={"mail"})
+        nothing = await movement.bus.subscribe("nothing", job_types=())
+        free = await movement.bus.subscribe("free")
+
+        await movement.other_bus.publish(factory.events)
+        await movement.other_bus.publish(factory.histories[3].events)
+
+        mails = [event.position for event in factory.events if event.payload["type"] == "mail"]
+        assert await received(bound) == [mails]
+        assert len(mails) == 2 * len(factory.histories[0].events)
+        assert await received(nothing) == []
+        assert [len(batch) for batch in await received(free)] == [30, 6]
+
     async def test_publishing_to_nobody_is_taken(self, movement, events):
         await movement.bus.publish(events[:1])
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from observatory.core import limits
 from observatory.core.event import Event
@@ -13,14 +13,19 @@ from observatory.event_bus.port import Delivery
 class InProcessSubscription:
     """A bounded queue. When a consumer is too slow its oldest deliveries go: it will see the gap."""
 
-    def __init__(self, bus: "InProcessBus") -> None:
+    def __init__(self, bus: "InProcessBus", job_types: frozenset[str] | None) -> None:
         self._bus = bus
+        self._job_types = job_types
         self._waiting: deque[Delivery] = deque(maxlen=limits.SUBSCRIPTION_BATCHES_MAX)
         self._has_news = asyncio.Event()
         self._tag = 0
 
     def offer(self, events: tuple[Event, ...]) -> None:
-        """Queue one batch; never waits."""
+        """Queue what concerns it of one batch; never waits."""
+        if self._job_types is not None:
+            events = tuple(event for event in events if event.payload["type"] in self._job_types)
+        if not events:
+            return
         self._tag += 1
         self._waiting.append(Delivery(events, self._tag))
         self._has_news.set()
@@ -72,8 +77,8 @@ class InProcessBus:
         for subscription in self._subscriptions.values():
             subscription.offer(batch)
 
-    async def subscribe(self, consumer: str) -> InProcessSubscription:
-        subscription = InProcessSubscription(self)
+    async def subscribe(self, consumer: str, *, job_types: Collection[str] | None = None) -> InProcessSubscription:
+        subscription = InProcessSubscription(self, None if job_types is None else frozenset(job_types))
         self._subscriptions[consumer] = subscription
         return subscription
 

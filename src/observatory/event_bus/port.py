@@ -6,7 +6,7 @@ what it has seen and reads a gap from the log. Hints carry nothing but "look": a
 never a job.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -18,7 +18,7 @@ class Delivery(msgspec.Struct, frozen=True):
     """One arrival of a batch at a consumer."""
 
     events: tuple[Event, ...]
-    """In order of position, without a gap."""
+    """In order of position; without a gap, unless the subscription is bound to some job types."""
     tag: int
     """Identifies the delivery to its own subscription."""
 
@@ -71,8 +71,14 @@ class EventBus(Protocol):
         """
         ...
 
-    async def subscribe(self, consumer: str) -> Subscription:
-        """A stream of the batches published from now on. Each name has a stream of its own."""
+    async def subscribe(self, consumer: str, *, job_types: Collection[str] | None = None) -> Subscription:
+        """
+        A stream of the batches published from now on. Each name has a stream of its own.
+
+        Args:
+            job_types: Only events of jobs of these exact types, so that positions leave some out: for somebody who
+                reacts to events, not for who keeps a view. None means all of them; none given means no event.
+        """
         ...
 
     async def hint(self) -> None:
