@@ -129,8 +129,14 @@ DUE_SWEEP_S = 0.2
 DRAIN_S = 2.0
 """How long running attempts may go on after a stop was asked for; then they are released at no cost."""
 
-STOP_S_MAX = 5.0
-"""Within so long the process has ended after a stop was asked for, whatever its handlers do."""
+STOP_S_MAX = 4.5
+"""A process that still runs so long after a stop was asked for is ended, whatever its handlers do."""
+
+STOP_LEAVE_S = 0.25
+"""How long the interpreter may take to end after everything of ours has ended."""
+
+STOP_LAST_WORDS_S = 0.2
+"""How long the last words may take: a pipe that nobody empties would hold them, and the process, for ever."""
 
 STOP_GRACE_S = 1.0
 """How long an attempt that was asked to stop may take to end."""
@@ -343,6 +349,7 @@ AUDIT_AGAIN_MAX = 2
 
 assert HEARTBEAT_S * 3 <= LEASE_S
 assert DRAIN_S + STOP_GRACE_S + CHILD_END_S < STOP_S_MAX
+assert STOP_S_MAX + STOP_LEAVE_S + STOP_LAST_WORDS_S < 5.0, "a stop ends within five seconds"
 assert LOOP_LOOK_S * 2 < LOOP_STALL_S
 assert STOP_EARLY_S < LEASE_S - HEARTBEAT_S
 assert PAYLOAD_BYTES_MAX < BODY_BYTES_MAX

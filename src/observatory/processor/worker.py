@@ -126,8 +126,10 @@ class Worker:
         self.attempts.stop_all(StopReason.DRAIN)
         for attempt in self.attempts.buffered:
             self.settles.offer(attempt.job, Release(fence=attempt.job.fence))
-        await self.claims.settled(timeout_s=limits.STOP_GRACE_S)
-        await self.attempts.wait_all(timeout_s=limits.DRAIN_S + limits.STOP_GRACE_S + limits.CHILD_END_S)
+        await asyncio.gather(
+            self.claims.settled(timeout_s=limits.STOP_GRACE_S),
+            self.attempts.wait_all(timeout_s=limits.DRAIN_S + limits.STOP_GRACE_S + limits.CHILD_END_S),
+        )
         await self.settle_the_rest()
 
     async def settle_the_rest(self) -> None:

@@ -17,12 +17,6 @@ from types import FrameType
 
 from observatory.core import limits
 
-LEAVE_S = 0.5
-"""How long the interpreter may take to end after everything of ours has ended."""
-
-LAST_WORDS_S = 0.2
-"""How long the last words may take: a pipe that nobody empties would hold them, and the process, for ever."""
-
 
 class StopSignals:
     """
@@ -73,8 +67,8 @@ class StopSignals:
                 signal.signal(number, previous[number])
 
     def leave(self) -> None:
-        """Everything of ours has ended in order: whatever else holds the process may do so for `LEAVE_S` more."""
-        self._end_in(LEAVE_S, lambda: _exit(0, lambda: None))
+        """Everything of ours has ended in order: what else holds the process has `limits.STOP_LEAVE_S` left."""
+        self._end_in(limits.STOP_LEAVE_S, lambda: _exit(0, lambda: None))
 
     def _give_up(self) -> None:
         _exit(1, self._say_late)
@@ -100,6 +94,6 @@ def _exit(code: int, say: Callable[[], object]) -> None:
     try:
         speaking = threading.Thread(target=speak, name="last words", daemon=True)
         speaking.start()
-        speaking.join(LAST_WORDS_S)
+        speaking.join(limits.STOP_LAST_WORDS_S)
     finally:
         os._exit(code)
