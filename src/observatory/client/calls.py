@@ -21,7 +21,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request."""
 
     service: Service
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     params: dict[str, str] = {}
     headers: dict[str, str] = {}

@@ -1,0 +1,47 @@
+"""The gateway over HTTP."""
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry
+
+from observatory.core.sources import Clock, Ids
+from observatory.edge.health import Check
+from observatory.edge.http import ServiceApp, create_service_app, index_route
+from observatory.edge.settings import EdgeSettings
+from observatory.gateway.gateway import Gateway
+from observatory.gateway.http.jobs import batch_route, job_routes, submit_route
+from observatory.gateway.metrics import GatewayMetrics
+
+
+def create_gateway_app(
+    gateway: Gateway,
+    *,
+    edge: EdgeSettings,
+    registry: CollectorRegistry,
+    checks: Sequence[Check],
+    clock: Clock,
+    ids: Ids,
+) -> ServiceApp:
+    """
+    The gateway as an ASGI application.
+
+    Args:
+        registry: Of this service alone.
+        checks: What `/readyz` asks.
+    """
+    metrics = GatewayMetrics(registry)
+    return create_service_app(
+        edge=edge,
+        title="Task Observatory: gateway",
+        description="Accepts jobs and carries out what callers want done with them. Questions go to the read model.",
+        routes=[
+            index_route(edge),
+            submit_route(gateway, metrics),
+            batch_route(gateway, metrics),
+            *job_routes(gateway, metrics),
+        ],
+        registry=registry,
+        checks=checks,
+        clock=clock,
+        ids=ids,
+    )

@@ -1,0 +1,50 @@
+"""What every route of the gateway reads from a call, and how it answers."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+from litestar import Response
+
+from observatory.core import limits
+from observatory.core.errors import Refused
+from observatory.edge.asgi import Head
+from observatory.edge.body import JSON_MEDIA_TYPE
+from observatory.gateway.submit import CallContext
+from observatory.job_store.port import Submitted
+
+_KEY: Final = re.compile(rf"[A-Za-z0-9._:/-]{{1,{limits.IDEMPOTENCY_KEY_CHARS_MAX}}}")
+_TRACEPARENT: Final = re.compile("[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+TRACED: Final = ("Idempotency-Key", "traceparent")
+"""Headers of a call that submits one job."""
+
+
+def context_of(head: Head) -> CallContext:
+    """
+    What the headers of a call say about the jobs that it submits.
+
+    Raises:
+        Refused: The idempotency key is not one (`bad_idempotency_key`).
+    """
+    key = head.get(b"idempotency-key")
+    if key is not None and (_KEY.fullmatch(key) is None or b"idempotency-key" in head.repeated):
+        detail = "Idempotency-Key must have 1 to 128 letters, digits, dots, underscores, colons, slashes or hyphens"
+        raise Refused(detail, code="bad_idempotency_key")
+    traceparent = head.get(b"traceparent")
+    is_traced = traceparent is not None and _TRACEPARENT.fullmatch(traceparent) is not None
+    return CallContext(
+        correlation_id=head.correlation_id, idempotency_key=key, traceparent=traceparent if is_traced else None
+    )
+
+
+def accepted(submitted: Submitted, warning: str | None) -> tuple[int, dict[str, str]]:
+    headers = {"Location": f"/jobs/{submitted.job.id}"}
+    if warning is not None:
+        headers["Job-Warning"] = warning
+    if submitted.is_replay:
+        return 200, headers | {"Idempotency-Replayed": "true"}
+    return 201, headers
+
+
+def json_answer(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
+    return Response(msgspec.json.encode(value), status_code=status, media_type=JSON_MEDIA_TYPE, headers=headers)
