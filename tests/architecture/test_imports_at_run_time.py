@@ -16,7 +16,7 @@ PORTS = ["job_store", "event_bus", "event_log", "view_store"]
 SERVICES = ["gateway", "processor", "metrics_engine", "read_model", "web_server", "maintenance", "audit"]
 SURFACES_WITHOUT_A_SERVER = ["sdk", "client"]
 
-DRIVER_MODULES = {"sqlite", "sqlite_rows", "in_process", "postgres", "rabbitmq", "mongodb", "redis"}
+DRIVER_MODULES = {"sqlite", "in_process", "postgres", "rabbitmq", "mongodb", "redis"}
 VENDORS = {"aio_pika", "aiormq", "aiosqlite", "asyncpg", "pymongo", "redis", "sqlite3"}
 SERVERS = {"litestar", "starlette", "uvicorn", "uvloop"}
 SCREENS = {"textual"}
@@ -48,7 +48,7 @@ def top_level(modules: set[str]) -> set[str]:
 def drivers_in(modules: set[str]) -> set[str]:
     """Our own driver modules among *modules*, and the engine behind them."""
     ours = [name.split(".") for name in modules if name.startswith("observatory.")]
-    return {".".join(name) for name in ours if name[1] == "engine" or (name[1] in PORTS and name[-1] in DRIVER_MODULES)}
+    return {".".join(name) for name in ours if name[1] == "engine" or (name[1] in PORTS and set(name) & DRIVER_MODULES)}
 
 
 def third_party(modules: set[str]) -> set[str]:

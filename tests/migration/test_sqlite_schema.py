@@ -16,10 +16,15 @@ from observatory.engine.sqlite_migrations import load_migrations, migrate
 from observatory.event_log.port import EventFilter
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.port import JobFilter, Lease, Order, WorkerInfo
-from observatory.job_store.sqlite import MIGRATIONS, SQL, SqliteJobQueries, SqliteJobStore, SqliteOutbox
-from observatory.job_store.sqlite_rows import JOB_COLUMNS, insert_values
+from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.job_store.sqlite import outbox as sqlite_outbox
+from observatory.job_store.sqlite import queries as sqlite_queries
+from observatory.job_store.sqlite import store as sqlite_store
+from observatory.job_store.sqlite.rows import JOB_COLUMNS, insert_values
 from observatory.testing.factories import PRODUCER, JobFactory, fail, new_job, type_info
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
+
+SQL = sqlite_store.SQL | sqlite_outbox.SQL | sqlite_queries.SQL
 
 READS_FROM_THE_NEWEST = {
     "a page without a filter": "stops at its LIMIT after the newest jobs",

@@ -20,8 +20,8 @@ from observatory.core.event import EventType
 from observatory.core.job import Job, JobStatus
 from observatory.event_bus.consume import Consumer
 from observatory.event_bus.port import Delivery, Subscription
-from observatory.job_store import sqlite as job_store_sqlite
-from observatory.job_store.sqlite import EarlierJobs, SqliteJobStore
+from observatory.job_store.sqlite import store as job_store_sqlite
+from observatory.job_store.sqlite.store import EarlierJobs, SqliteJobStore
 from observatory.maintenance.relay import Relay
 from observatory.processor.worker import Claims, Heartbeats
 from observatory.view_store.projection import Projection

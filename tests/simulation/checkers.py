@@ -21,7 +21,7 @@ from observatory.core.job import FINAL, JobStatus, JsonObject, NewJob, Outcome
 from observatory.core.lifecycle import ALLOWED
 from observatory.engine.instants import from_us, to_us
 from observatory.engine.sqlite_events import EVENT_COLUMNS, event_of_row
-from observatory.job_store.sqlite_rows import JOB_COLUMNS, job_of_row
+from observatory.job_store.sqlite.rows import JOB_COLUMNS, job_of_row
 from observatory.view_store.port import StoredView
 from tests.simulation.loop import Node
 

@@ -1,4 +1,4 @@
--- Named queries of the SQLite driver. `{…}` marks are filled by the driver with lists of `?`.
+-- Named queries of `JobStore`. `{…}` marks are filled by the driver with lists of `?`.
 
 -- name: insert_job — one accepted job
 INSERT INTO jobs (
@@ -64,25 +64,3 @@ DELETE FROM workers WHERE heartbeat_at < ?;
 -- name: save_type — an announcement
 INSERT INTO types (type, seen_at, document) VALUES (?, ?, ?)
 ON CONFLICT (type) DO UPDATE SET seen_at = excluded.seen_at, document = excluded.document;
-
--- name: head — the newest position
-SELECT coalesce(max(position), 0) FROM events;
-
--- name: job_by_id — one job
-SELECT {columns} FROM jobs WHERE id = ?;
-
--- name: page — the driver adds the filter; where no index gives the order, only numbers are sorted, not rows
-SELECT {columns}, number FROM jobs
-WHERE number IN (SELECT number FROM jobs WHERE {conditions} ORDER BY number DESC LIMIT ?)
-ORDER BY number DESC;
-
--- name: queue_depths — open jobs only, from an index that holds nothing else
-SELECT queue, status, count(*), min(run_at) FROM jobs
-WHERE status <> 'COMPLETED' AND status IN ('SCHEDULED', 'PENDING', 'VALIDATED', 'EXECUTING', 'RETRYING')
-GROUP BY queue, status ORDER BY queue;
-
--- name: workers — newest heartbeat first
-SELECT heartbeat_at, document FROM workers ORDER BY heartbeat_at DESC, instance_id LIMIT 1000;
-
--- name: types — by name
-SELECT seen_at, document FROM types ORDER BY type LIMIT 10000;

@@ -1,11 +1,9 @@
-"""The SQLite driver of the truth: `JobStore`, `Outbox` and `JobQueries` over one `SqliteFile`.
+"""`JobStore` over one `SqliteFile`.
 
 SQLite has one writer, so no row lock is needed: inside a unit of work nothing else writes. Each
 unit reads rows, asks `core.lifecycle.transition`, and writes rows and events back.
 """
 
-import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,37 +26,29 @@ from observatory.core.handler import TypeInfo
 from observatory.core.job import Job, NewJob
 from observatory.core.lifecycle import Transition, transition
 from observatory.core.sources import Clock, Ids
-from observatory.engine.bounded_reads import take
-from observatory.engine.instants import from_us, from_us_or_none, to_us
+from observatory.engine.instants import to_us
 from observatory.engine.named_queries import load_queries
-from observatory.engine.sqlite_events import event_values, read_events
+from observatory.engine.sqlite_events import event_values
 from observatory.engine.sqlite_file import SqliteFile, translated
-from observatory.engine.sqlite_text import DamagedRow
 from observatory.job_store.port import (
     Applied,
     ExpiredLease,
-    JobFilter,
-    JobPage,
-    KnownType,
     Lease,
     LeaseState,
     Order,
-    QueueDepth,
     Submitted,
     WorkerInfo,
 )
-from observatory.job_store.sqlite_rows import (
+from observatory.job_store.sqlite.rows import (
     IDEMPOTENCY_KEY,
     JOB_COLUMN_COUNT,
     JOB_COLUMNS,
-    JOB_TEXTS,
     insert_values,
     job_of_row,
     readable_jobs,
     update_values,
 )
 
-MIGRATIONS = Path(__file__).parent / "migrations" / "sqlite"
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
 
 Pending = tuple[Transition, int, str | None]
@@ -278,103 +268,6 @@ class SqliteJobStore:
         return events
 
 
-class SqliteOutbox:
-    """
-    Implements `Outbox`.
-
-    SQLite's one writer gives positions at the insert, so the outbox is the tail of the events table.
-    The bus it feeds lives in this process: what was confirmed before a restart is of no interest
-    after it, so the confirmed position is kept in memory and begins at the head.
-    """
-
-    def __init__(self, file: SqliteFile) -> None:
-        self._file = file
-        self._confirmed: int | None = None
-
-    async def unpublished(self, *, count_max: int) -> list[Event]:
-        assert 1 <= count_max <= limits.RELAY_BATCH_MAX, f"a batch of {count_max}"
-        with translated(StoreUnavailable):
-            if self._confirmed is None:
-                self._confirmed = await self._file.read(_head)
-            tail, values = "WHERE position > ? ORDER BY position", (self._confirmed,)
-            events, _ = await self._file.read(lambda c: read_events(c, tail, values, count_max=count_max))
-        return events
-
-    async def wait(self, *, timeout_s: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._file.has_committed.wait()
-        self._file.has_committed.clear()
-
-    async def confirm(self, position: int) -> None:
-        self._confirmed = max(position, self._confirmed or 0)
-
-
-class SqliteJobQueries:
-    """Implements `JobQueries`."""
-
-    def __init__(self, file: SqliteFile) -> None:
-        self._file = file
-
-    async def job(self, job_id: str) -> Job | None:
-        sql = SQL["job_by_id"].replace("{columns}", JOB_COLUMNS)
-        with translated(StoreUnavailable):
-            row = await self._file.read(lambda connection: connection.execute(sql, (job_id,)).fetchone())
-        return None if row is None else job_of_row(row)
-
-    async def jobs(self, filter: JobFilter, *, before: int | None, count_max: int) -> JobPage:
-        assert 1 <= count_max <= limits.PAGE_ITEMS_MAX, f"a page of {count_max}"
-        conditions, values = _conditions(filter, before)
-        sql = SQL["page"].replace("{columns}", JOB_COLUMNS).replace("{conditions}", conditions)
-        given = (*values, count_max + 1)
-        with translated(StoreUnavailable):
-            rows, has_more = await self._file.read(
-                lambda connection: take(connection.execute(sql, given), texts=JOB_TEXTS, count_max=count_max)
-            )
-        jobs, unreadable = readable_jobs(rows)
-        return JobPage(jobs, rows[-1][-1] if has_more else None, unreadable)
-
-    async def queue_depths(self) -> list[QueueDepth]:
-        with translated(StoreUnavailable):
-            rows = await self._file.read(lambda connection: connection.execute(SQL["queue_depths"]).fetchall())
-        by_queue: dict[str, dict[str, int]] = {}
-        oldest: dict[str, datetime] = {}
-        for queue, status, count, run_at in rows:
-            by_queue.setdefault(queue, {})[status] = count
-            if status == "PENDING":
-                oldest[queue] = from_us(run_at)
-        return [
-            QueueDepth(queue=queue, by_status=counts, oldest_pending_at=oldest.get(queue))
-            for queue, counts in by_queue.items()
-        ]
-
-    async def workers(self) -> list[WorkerInfo]:
-        with translated(StoreUnavailable):
-            rows = await self._file.read(lambda connection: connection.execute(SQL["workers"]).fetchall())
-        return [
-            msgspec.structs.replace(
-                msgspec.json.decode(document, type=WorkerInfo), heartbeat_at=from_us_or_none(heartbeat_at)
-            )
-            for heartbeat_at, document in rows
-        ]
-
-    async def types(self) -> list[KnownType]:
-        with translated(StoreUnavailable):
-            rows = await self._file.read(lambda connection: connection.execute(SQL["types"]).fetchall())
-        return [known for row in rows if (known := _known_type(row)) is not None]
-
-
-def _known_type(row: tuple[Any, ...]) -> KnownType | None:
-    """None for a row that `announce` did not write: one type must not stop the work on all others."""
-    if type(row) is DamagedRow:
-        return None
-    seen_at, document = row
-    try:
-        return KnownType(info=msgspec.json.decode(document, type=TypeInfo), seen_at=from_us(seen_at))
-    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError):
-        return None
-
-
 def _marks(count: int) -> str:
     return ", ".join("?" * count)
 
@@ -446,25 +339,3 @@ def _ready_numbers(connection: Connection, types: Sequence[str], count_max: int)
 
 def _due_ids(connection: Connection, at: datetime, count_max: int) -> list[str]:
     return [job_id for (job_id,) in connection.execute(SQL["delayed"], (to_us(at), count_max))]
-
-
-def _head(connection: Connection) -> int:
-    return connection.execute(SQL["head"]).fetchone()[0]
-
-
-def _conditions(filter: JobFilter, before: int | None) -> tuple[str, list[Any]]:
-    terms: list[str] = ["1 = 1"]
-    values: list[Any] = []
-    if filter.status is not None:
-        # The second term lets SQLite use the index that leaves COMPLETED jobs out.
-        terms.append("status = ?" if filter.status == "COMPLETED" else "status = ? AND status <> 'COMPLETED'")
-        values.append(str(filter.status))
-    for name in ("type", "queue", "correlation_id", "idempotency_key"):
-        wanted = getattr(filter, name)
-        if wanted is not None:
-            terms.append(f"{name} = ?")
-            values.append(wanted)
-    if before is not None:
-        terms.append("number < ?")
-        values.append(before)
-    return " AND ".join(terms), values

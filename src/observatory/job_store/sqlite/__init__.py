@@ -1,0 +1,11 @@
+"""The SQLite driver of the truth, over one `SqliteFile`: a module for each port."""
+
+from pathlib import Path
+
+from observatory.job_store.sqlite.outbox import SqliteOutbox
+from observatory.job_store.sqlite.queries import SqliteJobQueries
+from observatory.job_store.sqlite.store import SqliteJobStore
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations" / "sqlite"
+
+__all__ = ["MIGRATIONS", "SqliteJobQueries", "SqliteJobStore", "SqliteOutbox"]

@@ -1,0 +1,53 @@
+"""`Outbox` over one `SqliteFile`: the tail of its events."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+from sqlite3 import Connection
+
+from observatory.core import limits
+from observatory.core.errors import (
+    StoreUnavailable,
+)
+from observatory.core.event import Event
+from observatory.engine.named_queries import load_queries
+from observatory.engine.sqlite_events import read_events
+from observatory.engine.sqlite_file import SqliteFile, translated
+
+SQL = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+class SqliteOutbox:
+    """
+    Implements `Outbox`.
+
+    SQLite's one writer gives positions at the insert, so the outbox is the tail of the events table.
+    The bus it feeds lives in this process: what was confirmed before a restart is of no interest
+    after it, so the confirmed position is kept in memory and begins at the head.
+    """
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._confirmed: int | None = None
+
+    async def unpublished(self, *, count_max: int) -> list[Event]:
+        assert 1 <= count_max <= limits.RELAY_BATCH_MAX, f"a batch of {count_max}"
+        with translated(StoreUnavailable):
+            if self._confirmed is None:
+                self._confirmed = await self._file.read(_head)
+            tail, values = "WHERE position > ? ORDER BY position", (self._confirmed,)
+            events, _ = await self._file.read(lambda c: read_events(c, tail, values, count_max=count_max))
+        return events
+
+    async def wait(self, *, timeout_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._file.has_committed.wait()
+        self._file.has_committed.clear()
+
+    async def confirm(self, position: int) -> None:
+        self._confirmed = max(position, self._confirmed or 0)
+
+
+def _head(connection: Connection) -> int:
+    return connection.execute(SQL["head"]).fetchone()[0]
