@@ -10,6 +10,7 @@ from pathlib import Path
 
 SCENARIOS = {
     "embedded": "How fast are jobs accepted and finished in one process, against bare SQLite on the same disk?",
+    "huey_peer": "How does one process of ours compare with Huey over SQLite, both durable, both keeping results?",
     "http": "How many submits does one gateway process answer in a second?",
     "child_processes": "What does an attempt in a child process cost, and how soon is its end known?",
 }

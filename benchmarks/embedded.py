@@ -19,6 +19,7 @@ from pathlib import Path
 
 from observatory import JobContext, Observatory
 from observatory.engine.sqlite_file import connect
+from observatory.runtime.event_loop import new_event_loop
 from observatory.testing.factories import new_job
 from tests.loops.place import Place, running_place
 
@@ -60,8 +61,9 @@ async def stamp(ctx: JobContext, *, number: int) -> None:
 def main() -> None:
     figures: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
-        for name, value in asyncio.run(one_round()).items():
-            figures.setdefault(name, []).append(value)
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            for name, value in runner.run(one_round()).items():
+                figures.setdefault(name, []).append(value)
     medians = {name: statistics.median(values) for name, values in figures.items()}
     for name, value in medians.items():
         spread = f"{min(figures[name]):,.1f} to {max(figures[name]):,.1f}"
@@ -120,9 +122,9 @@ async def rate(count: int, work: Callable[[], Awaitable[object]]) -> float:
     return count / (time.perf_counter() - began_s)
 
 
-async def submit_by(here: Place, callers: int) -> None:
+async def submit_by(here: Place, callers: int, count: int = SINGLES) -> None:
     async def one_caller() -> None:
-        for _ in range(SINGLES // callers):
+        for _ in range(count // callers):
             await here.store.submit([new_job(here.ids, type="nobody")])
 
     await asyncio.gather(*(one_caller() for _ in range(callers)))
@@ -133,11 +135,11 @@ async def submit_batches(here: Place) -> None:
         await here.store.submit([new_job(here.ids, type="nobody") for _ in range(BATCH)])
 
 
-async def drain(here: Place) -> None:
+async def drain(here: Place, count: int = DRAINED) -> None:
     """Submit while the processor works, and wait until the last job is final."""
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(until_completed(here, DRAINED))
-        for _ in range(DRAINED // BATCH):
+        tasks.create_task(until_completed(here, count))
+        for _ in range(count // BATCH):
             await here.store.submit([new_job(here.ids, type="noop", payload={}) for _ in range(BATCH)])
             await here.bus.hint()
 
@@ -149,10 +151,10 @@ async def until_completed(here: Place, count: int) -> None:
         count -= sum(event.event_type == "job.completed" for event in delivery.events)
 
 
-async def latencies_ms(here: Place) -> list[float]:
+async def latencies_ms(here: Place, count: int = LATENCIES) -> list[float]:
     """From the call of submit to the first line of the handler, one job every `PACE_S`."""
     waits: list[float] = []
-    for number in range(LATENCIES):
+    for number in range(count):
         begun = begun_s[number] = asyncio.get_running_loop().create_future()
         began_s = time.perf_counter()
         await here.store.submit([new_job(here.ids, type="stamp", payload={"number": number})])

@@ -14,6 +14,7 @@ from pathlib import Path
 from observatory.core.event import Producer
 from observatory.core.sources import Ids
 from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.recent_events import RecentEvents
 from observatory.engine.sqlite_file import SqliteFile, connect
 from observatory.engine.sqlite_migrations import load_migrations, migrate
 from observatory.event_bus.in_process import InProcessBus
@@ -89,6 +90,8 @@ class Truth:
     clock: ManualClock
     ids: Ids
     faults: Faults
+    forget: Callable[[], None]
+    """Let go of what the driver keeps in memory for its own speed."""
     restarted: Callable[[], "Truth"]
     """Ends as by a kill -9 and opens the same data again. The object itself is not to be used afterwards."""
     end: Callable[[], None]
@@ -210,6 +213,9 @@ class SqliteEngine:
             end()
             return self.open_truth(folder, clock, ids)
 
+        def forget() -> None:
+            file.recent_events = RecentEvents()
+
         def store(instance_id: str) -> SqliteJobStore:
             producer = Producer(service="gateway", instance_id=instance_id, version="1.2.3")
             return SqliteJobStore(file, producer=producer, clock=clock, ids=ids)
@@ -223,6 +229,7 @@ class SqliteEngine:
             clock=clock,
             ids=ids,
             faults=faults,
+            forget=forget,
             restarted=restarted,
             end=end,
         )

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from observatory.core import limits
-from observatory.core.command import Cancel
+from observatory.core.command import Cancel, Fail
 from observatory.core.errors import StoreUnavailable
+from observatory.core.job import JobError, Outcome
 from observatory.job_store.port import Order
 from observatory.testing.factories import new_job
 from tests.conformance.checkers import all_events
@@ -121,6 +122,19 @@ class TestIdempotency:
 
         assert await positions(relay) == [3]
 
+    async def test_what_comes_from_memory_is_what_the_store_holds(self, relay):
+        await submit(relay, 3)
+        [job] = await relay.store.claim(types=["example"], worker="w", count_max=1, lease_s=10)
+        error = JobError(type="E", message="m")
+        fail = Fail(fence=job.fence, outcome=Outcome.FAILED, error=error, retry_in_s=5.0, run_s=0.25)
+        await relay.store.apply([Order(job.id, fail)])
+
+        from_memory = await relay.outbox.unpublished(count_max=10)
+        relay.forget()
+
+        assert from_memory == await relay.outbox.unpublished(count_max=10)
+        assert len(from_memory) == 6
+
 
 class TestBounds:
     @pytest.mark.parametrize("count_max", [1, limits.RELAY_BATCH_MAX])
@@ -161,6 +175,7 @@ class TestFailureInTheMiddle:
     async def test_a_failed_read_loses_nothing(self, relay):
         await submit(relay, 3)
 
+        relay.forget()
         relay.faults.fail_call(1)
         with pytest.raises(StoreUnavailable):
             await positions(relay)
@@ -183,6 +198,7 @@ class TestFailureInTheMiddle:
 class TestErrorTranslation:
     async def test_every_error_of_the_vendor_becomes_unavailable(self, relay):
         for error in relay.faults.vendor_errors:
+            relay.forget()
             relay.faults.fail_always(error)
             with pytest.raises(StoreUnavailable):
                 await positions(relay)

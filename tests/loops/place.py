@@ -113,7 +113,7 @@ async def running_place(
         prefetch=prefetch,
         lease_s=lease_s,
     )
-    metrics = MetricsEngine(bus=bus, log=log, views=views, ids=ids)
+    metrics = MetricsEngine(bus=bus, log=log, views=views, ids=ids, clock=clock)
     loops = [
         *worker.loops,
         Relay(outbox=SqliteOutbox(file), bus=bus),

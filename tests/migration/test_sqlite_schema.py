@@ -11,8 +11,11 @@ from observatory.core.command import Cancel, Release, Rescue, Succeed
 from observatory.core.event import EventType
 from observatory.core.job import JobStatus
 from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.recent_events import RecentEvents
+from observatory.engine.sqlite_events import INSERT_EVENTS
 from observatory.engine.sqlite_file import SqliteFile, connect
 from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.engine.sqlite_rows import execute_rows
 from observatory.event_log.port import EventFilter
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.port import JobFilter, Lease, Order, WorkerInfo
@@ -20,7 +23,7 @@ from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJob
 from observatory.job_store.sqlite import outbox as sqlite_outbox
 from observatory.job_store.sqlite import queries as sqlite_queries
 from observatory.job_store.sqlite import store as sqlite_store
-from observatory.job_store.sqlite.rows import JOB_COLUMNS, insert_values
+from observatory.job_store.sqlite.rows import JOB_COLUMN_COUNT, JOB_COLUMNS, insert_values
 from observatory.testing.factories import PRODUCER, JobFactory, fail, new_job, type_info
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
 
@@ -34,6 +37,9 @@ READS_FROM_THE_NEWEST = {
     "the newest events of a type": "goes back from the newest until the LIMIT is reached",
 }
 """Questions that walk the table in the order of its key, with the reason why that may be."""
+
+ROW_WIDTHS = {"insert_jobs": JOB_COLUMN_COUNT + 1, "update_jobs": 16}
+"""Values of one row of the statements that take many."""
 
 WORKER = WorkerInfo(instance_id="worker-1", host="h", pid=1, version="1", started_at=BEGINNING, slots=4)
 
@@ -164,6 +170,11 @@ def page(driven, *, before=None, **wanted):
     return driven.queries.jobs(JobFilter(**wanted), before=before, count_max=10)
 
 
+def unpublished_after_a_restart(driven):
+    driven.file.recent_events = RecentEvents()
+    return driven.outbox.unpublished(count_max=10)
+
+
 QUESTIONS = {
     "one job": lambda d: d.queries.job("x"),
     "a page without a filter": page,
@@ -178,7 +189,7 @@ QUESTIONS = {
     "queue depths": lambda d: d.queries.queue_depths(),
     "workers": lambda d: d.queries.workers(),
     "types": lambda d: d.queries.types(),
-    "unpublished events": lambda d: d.outbox.unpublished(count_max=10),
+    "unpublished events": unpublished_after_a_restart,
     "events after a position": lambda d: d.log.after(5, count_max=10),
     "events before a position": lambda d: d.log.before(500, count_max=10),
     "the newest events": lambda d: d.log.before(None, count_max=10),
@@ -209,12 +220,21 @@ async def test_a_question_reads_what_it_shows_and_no_whole_table(driven, name):
 
 
 def test_every_named_query_can_be_prepared_on_the_migrated_schema(tmp_path):
-    marks = {"columns": "*", "ids": "?", "keys": "?", "numbers": "?", "workers": "?", "conditions": "1 = 1"}
+    marks = {
+        "rows": "(?)",
+        "columns": "*",
+        "ids": "?",
+        "keys": "?",
+        "numbers": "?",
+        "workers": "?",
+        "conditions": "1 = 1",
+    }
     path = tmp_path / "observatory.db"
     with closing(connect(path)) as connection:
         migrate(connection, load_migrations(MIGRATIONS), path=path)
         for name, statement in SQL.items():
-            sql = re.sub(r"\{(\w+)\}", lambda match: marks[match[1]], statement)
+            rows = "(" + ", ".join("?" * ROW_WIDTHS.get(name, 1)) + ")"
+            sql = re.sub(r"\{(\w+)\}", lambda match: marks[match[1]], statement.replace("{rows}", rows))
             connection.execute(f"EXPLAIN {sql}", (None,) * sql.count("?")).fetchall()
             assert name
 
@@ -247,7 +267,7 @@ def table(tmp_path):
     migrate(connection, load_migrations(MIGRATIONS), path=path)
     factory = JobFactory()
     for history in (factory.pending(idempotency_key="k"), factory.executing()):
-        connection.execute(SQL["insert_job"], insert_values(history.job, "fingerprint"))
+        execute_rows(connection, SQL["insert_jobs"], [insert_values(history.job, "fingerprint")])
     yield connection
     connection.close()
 
@@ -285,21 +305,21 @@ def test_a_row_that_the_core_would_never_make_is_refused(table, change, status):
 
 def test_a_position_is_never_given_twice(table):
     values = ["job", 1, "job.created", "e", 0, "p/i/v", "c", None, None, "{}"]
-    table.execute(SQL["insert_event"], values)
+    execute_rows(table, INSERT_EVENTS, [values])
     table.execute("DELETE FROM events")
-    table.execute(SQL["insert_event"], values)
+    execute_rows(table, INSERT_EVENTS, [values])
 
     assert table.execute("SELECT position FROM events").fetchall() == [(2,)]
     with pytest.raises(sqlite3.IntegrityError):
-        table.execute(SQL["insert_event"], values)
+        execute_rows(table, INSERT_EVENTS, [values])
 
 
 def test_a_rolled_back_event_leaves_no_gap_in_the_positions(table):
     values = ["job", 1, "job.created", "e", 0, "p/i/v", "c", None, None, "{}"]
     table.execute("BEGIN")
-    table.execute(SQL["insert_event"], values)
+    execute_rows(table, INSERT_EVENTS, [values])
     table.execute("ROLLBACK")
 
-    table.execute(SQL["insert_event"], values)
+    execute_rows(table, INSERT_EVENTS, [values])
 
     assert table.execute("SELECT position FROM events").fetchall() == [(1,)]

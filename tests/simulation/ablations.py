@@ -222,7 +222,7 @@ def _without_confirm_wait() -> Any:
 def _without_checkpoint() -> Any:
     """The projection folds what it is given, seen or not."""
 
-    async def apply(self: Projection[Any], events: Sequence[Any]) -> int:
+    async def fold(self: Projection[Any], events: Sequence[Any]) -> int:
         if self._view is None:
             await self.load()
         for event in events:
@@ -230,8 +230,8 @@ def _without_checkpoint() -> Any:
                 self._view = self._fold(self._view, event)
         return await original(self, events)
 
-    original = Projection.apply
-    return mock.patch.object(Projection, "apply", apply)
+    original = Projection.fold
+    return mock.patch.object(Projection, "fold", fold)
 
 
 def _without_gap_check() -> Any:

@@ -372,7 +372,7 @@ class World:
     async def _run_keeper(self, node: Node) -> None:
         clock = self._clock_of(node)
         relay = Relay(outbox=self.outbox, bus=self.bus)
-        engine = MetricsEngine(bus=self.bus, log=self.log, views=self.views, ids=self.ids)
+        engine = MetricsEngine(bus=self.bus, log=self.log, views=self.views, ids=self.ids, clock=clock)
         await self._supervisor(clock).run([relay, engine, *self._sweepers(clock)], asyncio.Event())
 
     async def _run_second_keeper(self, node: Node) -> None:

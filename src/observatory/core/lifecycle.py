@@ -88,7 +88,7 @@ def _accept(command: Accept, at: datetime) -> Transition:
         retry_of=new.retry_of,
         traceparent=new.traceparent,
     )
-    return Transition(job, (Fact(_E.CREATED, msgspec.to_builtins(job, builtin_types=(datetime,))),))
+    return Transition(job, (Fact(_E.CREATED, msgspec.to_builtins(job)),))
 
 
 def _become_due(job: Job, command: BecomeDue, at: datetime) -> Transition:
@@ -271,7 +271,7 @@ def _step(job: Job, at: datetime, *said: _Said) -> Transition:
         for name, value in changes.items():
             payload[_WIRE_NAMES[name]] = value
         payload.update(extra)
-        facts.append(Fact(kind, payload))
+        facts.append(Fact(kind, msgspec.to_builtins(payload)))
         changes_all.update(changes)
         status = resulting
     after = _replace(job, updated_at=at, sequence=job.sequence + len(facts), **changes_all)

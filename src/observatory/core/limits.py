@@ -90,6 +90,9 @@ APPLY_BATCH_MAX = 1_000
 
 DUE_BATCH_MAX = 500
 RESCUE_BATCH_MAX = 500
+RECENT_EVENTS_MAX = 10_000
+"""Events that were committed last and are kept in memory for the relay, of at most `READ_BYTES_MAX` together."""
+
 RELAY_BATCH_MAX = 1_000
 """Events in one published batch."""
 
@@ -113,6 +116,9 @@ UNREADABLE_ROWS_MAX = 1_000
 """Damaged rows that a store looks past when it chooses what to claim; beyond them, work behind them may wait."""
 
 # --- loops ------------------------------------------------------------------------------------
+
+VIEW_SAVE_EVERY_S = 0.1
+"""How often the counters are saved while events keep coming; after a quiet time they are saved at once."""
 
 POLL_S = 2.0
 """How often a processor looks for work by itself when no hint came."""

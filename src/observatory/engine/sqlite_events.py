@@ -1,6 +1,7 @@
 """The row form of an event in the SQLite file: written by the job store, read by outbox and log."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from observatory.core.errors import BadEnvelope
 from observatory.core.event import CONTRACT_VERSION, Event, Producer
 from observatory.engine.bounded_reads import take
 from observatory.engine.instants import from_us, to_us
+from observatory.engine.sqlite_rows import execute_rows
 from observatory.engine.sqlite_text import DamagedRow
 
 EVENT_COLUMNS = (
@@ -36,6 +38,28 @@ def event_values(event: Event) -> tuple[Any, ...]:
         event.traceparent,
         _encode(event.payload).decode(),
     )
+
+
+INSERT_EVENTS = (
+    "INSERT INTO events (job_id, sequence, event_type, event_id, occurred_at, producer, correlation_id, causation_id, "
+    "traceparent, payload) VALUES {rows}"
+)
+"""Of every column but the position, which the table gives; `execute_rows` fills in the rows."""
+
+
+def insert_events(connection: sqlite3.Connection, events: Sequence[Event]) -> list[tuple[Event, int]]:
+    """Write *events* in order; gives each with its position, and the bytes of its payload."""
+    rows = [event_values(event) for event in events]
+    if not rows:
+        return []
+    execute_rows(connection, INSERT_EVENTS, rows)
+    # AUTOINCREMENT counts on from the last position, and nobody else writes: the rows stand without a gap.
+    last: int = connection.execute("SELECT last_insert_rowid()").fetchone()[0]
+    first = last - len(rows) + 1
+    return [
+        (msgspec.structs.replace(event, position=position), len(row[-1]))
+        for position, (event, row) in enumerate(zip(events, rows, strict=True), start=first)
+    ]
 
 
 _producers: dict[str, Producer] = {}

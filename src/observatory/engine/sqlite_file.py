@@ -11,14 +11,16 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, TypeVar
 
 from observatory.core import limits
 from observatory.core.errors import Unavailable
+from observatory.core.event import Event
 from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.recent_events import RecentEvents
 from observatory.engine.sqlite_migrations import Migration, migrate
 from observatory.engine.sqlite_text import decode_with_care, is_of_text
 
@@ -74,6 +76,12 @@ class SqliteFile:
         self._waiting: list[tuple[Unit[Any], asyncio.Future[Any]]] = []
         self._writing: asyncio.Task[None] | None = None
         self._is_closed = False
+        self.recent_events = RecentEvents()
+        """What `written` was told, as far as it is committed."""
+        self._written: list[tuple[Event, int]] = []
+        """Events of the transaction that is open. Of the writer's thread."""
+        self._committed: list[tuple[Event, int]] = []
+        """Events of transactions that committed and are not in `recent_events` yet."""
         self.has_committed = asyncio.Event()
         """Set after every group that was written. Whoever waits for it clears it."""
         self.write_error: sqlite3.Error | None = None
@@ -120,6 +128,14 @@ class SqliteFile:
         loop = asyncio.get_running_loop()
         ends_at_s = loop.time() + limits.STATEMENT_S_MAX
         return await loop.run_in_executor(self._readers_executor, self._read, query, (loop.time, ends_at_s))
+
+    def written(self, events: Iterable[tuple[Event, int]]) -> None:
+        """
+        Say inside a unit which events it wrote, in order, each with its position and the bytes of its payload.
+
+        They appear in `recent_events` once the transaction has committed; those of one that rolls back are forgotten.
+        """
+        self._written.extend(events)
 
     def migrate(self, migrations: list[Migration]) -> Path | None:
         """
@@ -170,6 +186,8 @@ class SqliteFile:
                     answers = await loop.run_in_executor(self._writer_executor, self.run_group, units)
                 except Exception as error:  # noqa: BLE001 — nobody waits for this task: its error belongs to the callers
                     answers = [(None, error)] * len(group)
+                self.recent_events.offer(self._committed)
+                self._committed.clear()
                 for (_, future), (value, error) in zip(group, answers, strict=True):
                     self._note(error)
                     _answer(future, value, error)
@@ -224,6 +242,7 @@ class SqliteFile:
     @contextlib.contextmanager
     def _transaction(self) -> Generator[None]:
         self._has_begun = False
+        self._written.clear()
         self._roll_back()  # of a transaction whose own rollback failed
         self._connection.execute("BEGIN IMMEDIATE")
         self._has_begun = True
@@ -240,6 +259,7 @@ class SqliteFile:
                 raise CommitUnknown(f"{type(error).__name__}: {error}") from error
             self._roll_back()
             raise
+        self._committed += self._written
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

@@ -68,10 +68,10 @@ class Consumer:
         await self._subscription.ack(delivery)
         return applied
 
-    async def wait(self) -> None:
+    async def wait(self, *, timeout_s: float = limits.POLL_S) -> None:
         """Return when something was delivered, or when it is time to look into the log all the same."""
         if self._subscription is not None and self._delivery is None:
-            self._delivery = await self._receive(self._subscription, timeout_s=limits.POLL_S)
+            self._delivery = await self._receive(self._subscription, timeout_s=timeout_s)
 
     async def _receive(self, subscription: Subscription, *, timeout_s: float) -> Delivery | None:
         try:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from observatory.core import limits
 from observatory.core.event import Event
 from observatory.core.folds import STATS_VIEW, StatsView, fold_stats
-from observatory.core.sources import Ids
+from observatory.core.sources import Clock, Ids
 from observatory.event_bus.consume import Consumer
 from observatory.event_bus.port import EventBus
 from observatory.event_log.port import EventLog
@@ -13,13 +14,21 @@ from observatory.view_store.projection import Projection
 
 
 class MetricsEngine:
-    """One loop. Applying an event a second time changes nothing: the view's checkpoint is its position."""
+    """
+    One loop. Applying an event a second time changes nothing: the view's checkpoint is its position.
+
+    Events are folded as they come, and the counters are saved at once after a quiet time, else every
+    `limits.VIEW_SAVE_EVERY_S`: a save of its own for each event would cost every submit a second commit.
+    """
 
     name = "metrics engine"
 
-    def __init__(self, *, bus: EventBus, log: EventLog, views: ViewStore, ids: Ids) -> None:
+    def __init__(self, *, bus: EventBus, log: EventLog, views: ViewStore, ids: Ids, clock: Clock) -> None:
         self._log = log
         self._stats = Projection(STATS_VIEW, StatsView, fold_stats, store=views, ids=ids)
+        self._clock = clock
+        self._save_at_s = clock.monotonic()
+        """When the counters may be saved next, by the monotonic clock."""
         self._consumer = Consumer("metrics-engine", bus=bus, log=log, target=self)
 
     @property
@@ -32,19 +41,34 @@ class MetricsEngine:
         await self._stats.load()
 
     async def apply(self, events: Sequence[Event]) -> int:
-        """Append to the log, then fold: a crash between the two repeats the append, which changes nothing."""
+        """Append to the log, then fold: a crash between the two repeats both, and the append changes nothing."""
         if not self._log.is_shared_with_truth:
             await self._log.append(events)
-        return await self._stats.apply(events)
+        return await self._stats.fold(events)
 
     async def run_once(self) -> int:
-        """Apply what has come; returns how many events were new."""
-        return await self._consumer.run_once()
+        """Apply what has come, and save the counters when it is time; returns how many events were new."""
+        applied = await self._consumer.run_once()
+        if self._saves_in_s() <= 0:
+            await self._save()
+        return applied
 
     async def wait(self) -> None:
-        """Until something was delivered, or it is time to look into the log all the same."""
-        await self._consumer.wait()
+        """Until something was delivered, it is time to save, or to look into the log all the same."""
+        in_s = limits.POLL_S if self._stats.is_saved else self._saves_in_s()
+        await self._consumer.wait(timeout_s=max(0.0, min(limits.POLL_S, in_s)))
 
     async def close(self) -> None:
-        """Give up the subscription."""
-        await self._consumer.close()
+        """Save the counters and give up the subscription."""
+        try:
+            await self._save()
+        finally:
+            await self._consumer.close()
+
+    def _saves_in_s(self) -> float:
+        return self._save_at_s - self._clock.monotonic()
+
+    async def _save(self) -> None:
+        if not self._stats.is_saved:
+            await self._stats.save()
+            self._save_at_s = self._clock.monotonic() + limits.VIEW_SAVE_EVERY_S

@@ -138,7 +138,9 @@ class Wiring:
         )
         runner = Runner(slots=self._settings.slots, clock=self._sources.clock, app_spec=self._settings.app)
         worker = self._worker(runner)
-        metrics = MetricsEngine(bus=self._bus, log=self._log, views=self._views, ids=self._sources.ids)
+        metrics = MetricsEngine(
+            bus=self._bus, log=self._log, views=self._views, ids=self._sources.ids, clock=self._sources.clock
+        )
         loops = [*worker.loops, *self._maintenance(), metrics]
         return Services(
             gateway=gateway,

@@ -33,6 +33,9 @@ class Projection(Generic[V]):
         self._ids = ids
         self._view: V | None = None
         self.checkpoint = 0
+        """Position up to which events were folded."""
+        self._saved = 0
+        """Position up to which the store has the view."""
         self.generation = ""
 
     @property
@@ -49,21 +52,29 @@ class Projection(Generic[V]):
         else:
             self._view = msgspec.json.decode(stored.document, type=self._view_type)
             self.checkpoint, self.generation = stored.checkpoint, stored.generation
+        self._saved = self.checkpoint
+
+    @property
+    def is_saved(self) -> bool:
+        """True when the store holds everything that was folded."""
+        return self._view is None or self.checkpoint == self._saved
 
     async def apply(self, events: Sequence[Event]) -> int:
+        """Fold those of *events* that the view has not seen, then save it; see `fold` and `save`. Returns how many."""
+        count = await self.fold(events)
+        await self.save()
+        return count
+
+    async def fold(self, events: Sequence[Event]) -> int:
         """
-        Fold those of *events* that the view has not seen, then save it with its new checkpoint.
+        Fold those of *events* that the view has not seen, in memory; returns how many.
 
         Events come in order of position and begin at most one past the checkpoint: a gap is the
-        consume loop's to fill. Applying the same events again changes nothing.
-
-        Returns:
-            How many were new.
+        consume loop's to fill. Applying the same events again changes nothing. What is not saved when the
+        process ends is folded again from the log.
 
         Raises:
-            ViewsUnavailable: The save failed or its outcome is unknown; the view was loaded again or
-                will be at the next call.
-            CheckpointMoved: Another writer was faster; the view was forgotten, the next call loads it.
+            ViewsUnavailable: The view had to be loaded and was not.
         """
         if self._view is None:
             await self.load()
@@ -71,17 +82,36 @@ class Projection(Generic[V]):
         if not new:
             return 0
         assert new[0].position == self.checkpoint + 1, f"a gap before position {new[0].position}"
-        expected, view = self.checkpoint, self.view
-        self._view = None  # until the save is certain, what is in memory is not the view
+        view, begun = self.view, self.checkpoint
+        self._forget(self._saved)  # an event that cannot be folded leaves half a view behind
         for event in new:
             view = self._fold(view, event)
         last = new[-1].position
-        assert last is not None
-        stored = StoredView(msgspec.json.encode(view), last, self.generation)
+        assert last is not None, f"no position after {begun}"
+        self._view, self.checkpoint = view, last
+        return len(new)
+
+    async def save(self) -> None:
+        """
+        Save the view with its checkpoint, if it has changed.
+
+        Raises:
+            ViewsUnavailable: The save failed or its outcome is unknown; the view was forgotten, the next fold loads it.
+            CheckpointMoved: Another writer was faster; the view was forgotten as well.
+        """
+        if self.is_saved:
+            return
+        expected, view, checkpoint = self._saved, self.view, self.checkpoint
+        self._forget(expected)  # until the save is certain, what is in memory is not the view
+        stored = StoredView(msgspec.json.encode(view), checkpoint, self.generation)
         try:
             await self._store.save(self.name, stored, expected_checkpoint=expected)
         except CheckpointMoved:
-            self.checkpoint = 0
+            self._forget(0)
             raise
-        self._view, self.checkpoint = view, last
-        return len(new)
+        self._view, self.checkpoint, self._saved = view, checkpoint, checkpoint
+
+    def _forget(self, checkpoint: int) -> None:
+        """The next fold loads the view; until then the consume loop goes on from *checkpoint*."""
+        self._view = None
+        self.checkpoint = self._saved = checkpoint

@@ -35,6 +35,9 @@ class SqliteOutbox:
         with translated(StoreUnavailable):
             if self._confirmed is None:
                 self._confirmed = await self._file.read(_head)
+            recent = self._file.recent_events.after(self._confirmed, count_max=count_max)
+            if recent:
+                return recent
             tail, values = "WHERE position > ? ORDER BY position", (self._confirmed,)
             events, _ = await self._file.read(lambda c: read_events(c, tail, values, count_max=count_max))
         return events

@@ -33,7 +33,7 @@ def _text(value: Any) -> str | None:
 
 
 def insert_values(job: Job, fingerprint: str) -> tuple[Any, ...]:
-    """Values of `insert_job`."""
+    """Values of a row of `insert_jobs`."""
     return (
         job.id,
         job.type,
@@ -68,8 +68,10 @@ def insert_values(job: Job, fingerprint: str) -> tuple[Any, ...]:
 
 
 def update_values(job: Job, sequence_before: int) -> tuple[Any, ...]:
-    """Values of `update_job`."""
+    """Values of a row of `update_jobs`."""
     return (
+        job.id,
+        sequence_before,
         str(job.status),
         to_us(job.run_at),
         job.attempt,
@@ -84,8 +86,6 @@ def update_values(job: Job, sequence_before: int) -> tuple[Any, ...]:
         _text(job.progress),
         _text(job.result),
         _text(job.error),
-        job.id,
-        sequence_before,
     )
 
 

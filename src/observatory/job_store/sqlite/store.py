@@ -28,8 +28,9 @@ from observatory.core.lifecycle import Transition, transition
 from observatory.core.sources import Clock, Ids
 from observatory.engine.instants import to_us
 from observatory.engine.named_queries import load_queries
-from observatory.engine.sqlite_events import event_values
+from observatory.engine.sqlite_events import insert_events
 from observatory.engine.sqlite_file import SqliteFile, translated
+from observatory.engine.sqlite_rows import execute_rows
 from observatory.job_store.port import (
     Applied,
     ExpiredLease,
@@ -99,7 +100,7 @@ class SqliteJobStore:
             if new.idempotency_key:
                 earlier.by_key[new.idempotency_key] = (step.job, new.fingerprint)
             answers.append(Submitted(step.job, is_replay=False))
-        connection.executemany(SQL["insert_job"], rows)
+        execute_rows(connection, SQL["insert_jobs"], rows)
         self._write_events(connection, pending)
         return answers
 
@@ -238,14 +239,17 @@ class SqliteJobStore:
     # --- writing ------------------------------------------------------------------------------
 
     def _write(self, connection: Connection, pending: Sequence[Pending]) -> None:
-        rows = [update_values(step.job, sequence_before) for step, sequence_before, _ in pending]
-        changed = connection.executemany(SQL["update_job"], rows).rowcount if rows else 0
+        rows: dict[str, tuple[Job, int]] = {}
+        for step, sequence_before, _ in pending:
+            _, first = rows.get(step.job.id, (step.job, sequence_before))
+            rows[step.job.id] = step.job, first
+        changed = execute_rows(connection, SQL["update_jobs"], [update_values(*row) for row in rows.values()])
         assert changed == len(rows), "a row changed between its read and its write inside one transaction"
         self._write_events(connection, pending)
 
     def _write_events(self, connection: Connection, pending: Sequence[Pending]) -> None:
-        events = [event_values(event) for step, before, cause in pending for event in self._events(step, before, cause)]
-        connection.executemany(SQL["insert_event"], events)
+        events = [event for step, before, cause in pending for event in self._events(step, before, cause)]
+        self._file.written(insert_events(connection, events))
 
     def _events(self, step: Transition, sequence_before: int, causation_id: str | None) -> list[Event]:
         job, events = step.job, list[Event]()

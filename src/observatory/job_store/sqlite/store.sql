@@ -1,23 +1,28 @@
 -- Named queries of `JobStore`. `{…}` marks are filled by the driver with lists of `?`.
 
--- name: insert_job — one accepted job
+-- name: insert_jobs — accepted jobs; the driver fills in the rows
 INSERT INTO jobs (
     id, type, status, queue, priority, run_at, attempt, max_attempts, timeout_seconds, fence, sequence,
     worker, lease_expires_at, created_at, updated_at, started_at, finished_at, cancel_requested_at,
     event_id, correlation_id, idempotency_key, retry_of, traceparent,
     payload, metadata, progress, result, error, fingerprint
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+) VALUES {rows};
 
--- name: update_job — what a transition may change, if the row is still as it was read
+-- name: update_jobs — what a transition may change, of each row that is still as it was read
 UPDATE jobs SET
-    status = ?, run_at = ?, attempt = ?, fence = ?, sequence = ?, worker = ?, lease_expires_at = ?, updated_at = ?,
-    started_at = ?, finished_at = ?, cancel_requested_at = ?, progress = ?, result = ?, error = ?
-WHERE id = ? AND sequence = ?;
-
--- name: insert_event — the next position is given here
-INSERT INTO events (
-    job_id, sequence, event_type, event_id, occurred_at, producer, correlation_id, causation_id, traceparent, payload
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    status = changed.status, run_at = changed.run_at, attempt = changed.attempt, fence = changed.fence,
+    sequence = changed.sequence, worker = changed.worker, lease_expires_at = changed.lease_expires_at,
+    updated_at = changed.updated_at, started_at = changed.started_at, finished_at = changed.finished_at,
+    cancel_requested_at = changed.cancel_requested_at, progress = changed.progress, result = changed.result,
+    error = changed.error
+FROM (
+    WITH given (
+        id, sequence_before, status, run_at, attempt, fence, sequence, worker, lease_expires_at, updated_at,
+        started_at, finished_at, cancel_requested_at, progress, result, error
+    ) AS (VALUES {rows})
+    SELECT * FROM given
+) AS changed
+WHERE jobs.id = changed.id AND jobs.sequence = changed.sequence_before;
 
 -- name: jobs_by_ids — rows to change or to answer with
 SELECT {columns} FROM jobs WHERE id IN ({ids});

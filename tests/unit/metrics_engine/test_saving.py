@@ -1,0 +1,90 @@
+"""When does the metrics engine save its counters?"""
+
+import pytest
+
+from observatory.core import limits
+from observatory.core.event import Producer
+from observatory.core.folds import STATS_VIEW
+from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.sqlite_file import SqliteFile, connect
+from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.event_bus.in_process import InProcessBus
+from observatory.event_log.sqlite import SqliteEventLog
+from observatory.job_store.sqlite import MIGRATIONS, SqliteJobStore, SqliteOutbox
+from observatory.maintenance.relay import Relay
+from observatory.metrics_engine.engine import MetricsEngine
+from observatory.testing.factories import new_job
+from observatory.testing.manual_sources import ManualClock, SeededIds
+from observatory.view_store.sqlite import SqliteViewStore
+
+
+class Rig:
+    """Store, relay and engine over one file, run by hand."""
+
+    def __init__(self, path):
+        connection = connect(path)
+        migrate(connection, load_migrations(MIGRATIONS), path=path)
+        connection.close()
+        self.file = SqliteFile(path, writer=InlineExecutor(), readers=InlineExecutor())
+        self.clock, self.ids, bus = ManualClock(), SeededIds(), InProcessBus()
+        producer = Producer(service="gateway", instance_id="one", version="0")
+        self.store = SqliteJobStore(self.file, producer=producer, clock=self.clock, ids=self.ids)
+        self.relay = Relay(outbox=SqliteOutbox(self.file), bus=bus)
+        self.views = SqliteViewStore(self.file)
+        log = SqliteEventLog(self.file)
+        self.engine = MetricsEngine(bus=bus, log=log, views=self.views, ids=self.ids, clock=self.clock)
+
+    async def submit(self):
+        await self.store.submit([new_job(self.ids)])
+        await self.relay.run_once()
+        await self.engine.run_once()
+
+    async def saved(self):
+        stored = await self.views.load(STATS_VIEW)
+        return 0 if stored is None else stored.checkpoint
+
+
+@pytest.fixture
+async def rig(tmp_path):
+    rig = Rig(tmp_path / "observatory.db")
+    await rig.relay.run_once()
+    await rig.engine.run_once()
+    yield rig
+    rig.file.abandon()
+
+
+async def test_the_first_event_after_a_quiet_time_is_saved_at_once(rig):
+    await rig.submit()
+
+    assert await rig.saved() == 1
+
+
+async def test_events_that_follow_closely_are_saved_together_when_the_time_has_come(rig):
+    for _ in range(3):
+        await rig.submit()
+    assert (await rig.saved(), rig.engine.checkpoint) == (1, 3)
+
+    rig.clock.advance(limits.VIEW_SAVE_EVERY_S)
+    await rig.engine.run_once()
+
+    assert await rig.saved() == 3
+
+
+async def test_the_wait_ends_when_a_save_is_due(rig):
+    await rig.submit()
+    await rig.submit()
+    rig.clock.advance(limits.VIEW_SAVE_EVERY_S)
+
+    await rig.engine.wait()
+    await rig.engine.run_once()
+
+    assert await rig.saved() == 2
+
+
+async def test_a_stop_saves_what_was_folded(rig):
+    await rig.submit()
+    await rig.submit()
+
+    await rig.engine.close()
+
+    assert await rig.saved() == 2
