@@ -4,6 +4,7 @@ import inspect
 import re
 import reprlib
 from collections.abc import Callable
+from pathlib import Path, PurePath
 from typing import Any, cast, get_type_hints
 
 import msgspec
@@ -92,10 +93,10 @@ def _is_in_schema(default: object) -> bool:
 def _check_default(parameter: inspect.Parameter, annotation: Any, type_name: str) -> None:
     """A default without JSON form, such as a marker for "not given", is taken where anything is."""
     try:
-        msgspec.convert(parameter.default, annotation)
+        _convert_strictly(parameter.default, annotation)
         if annotation is Any and not _is_in_schema(parameter.default):
             return
-        strict_json.decode(strict_json.canonical(msgspec.to_builtins(parameter.default, str_keys=True)))
+        strict_json.decode(strict_json.canonical(to_json(parameter.default)))
     except Exception as error:  # noqa: BLE001 — a default may be anything
         shown, wanted = reprlib.repr(parameter.default), inspect.formatannotation(annotation)
         why = error.detail if isinstance(error, BadJson) else str(error)
@@ -122,7 +123,9 @@ def _check_schema(schema: JsonObject, type_name: str) -> None:
 
 
 def _schema_of(struct: type[msgspec.Struct], type_name: str) -> JsonObject:
-    (reference,), components = msgspec.json.schema_components([struct], ref_template="#/$defs/{name}")
+    (reference,), components = msgspec.json.schema_components(
+        [struct], schema_hook=_schema_of_other, ref_template="#/$defs/{name}"
+    )
     top: JsonObject = dict(components.pop(reference["$ref"].removeprefix("#/$defs/")))
     top["title"] = type_name
     return top | {"$defs": dict(components)} if components else top
@@ -146,10 +149,10 @@ def _checker(
 def _convert(payload: JsonObject, struct: type[msgspec.Struct]) -> Any:
     """*payload* as the declared types; raises `msgspec.ValidationError`."""
     try:
-        return msgspec.convert(payload, struct)
+        return _convert_strictly(payload, struct)
     except msgspec.ValidationError:
         # To JSON Schema, which has accepted this payload at the door, 5.0 is the integer 5.
-        return msgspec.convert(_with_whole_integers(payload), struct)
+        return _convert_strictly(_with_whole_integers(payload), struct)
 
 
 def _with_whole_integers(value: Any) -> Any:
@@ -162,6 +165,47 @@ def _with_whole_integers(value: Any) -> Any:
             return [_with_whole_integers(inner) for inner in cast("list[Any]", value)]
         case _:
             return value
+
+
+# --- a path, which has no JSON form of its own -----------------------------------------------------
+
+_PATHS = (Path, PurePath)
+
+
+def to_json(value: Any) -> Any:
+    """
+    *value* as plain JSON values; a path is its text.
+
+    Raises:
+        TypeError, ValueError, RecursionError: It has no JSON form.
+    """
+    return msgspec.to_builtins(value, str_keys=True, enc_hook=_text_of)
+
+
+def _convert_strictly(value: Any, annotation: Any) -> Any:
+    return msgspec.convert(value, annotation, dec_hook=_path_from)
+
+
+def _schema_of_other(annotation: type) -> JsonObject:
+    if annotation in _PATHS:
+        return {"type": "string"}
+    raise NotImplementedError
+
+
+def _path_from(annotation: type, value: Any) -> Any:
+    if annotation not in _PATHS:
+        raise NotImplementedError
+    if isinstance(value, annotation):
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f"Expected `str`, got `{type(value).__name__}`")  # msgspec adds the place
+    return annotation(value)
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, PurePath):
+        return str(value)
+    raise NotImplementedError(f"a {type(value).__name__} has no JSON form")
 
 
 # --- what msgspec says, with a JSON pointer -------------------------------------------------------
