@@ -31,8 +31,48 @@ PORTS_VARIABLE = "OBSERVATORY_RELOAD_PORTS"
 
 _CHECK = "import sys; from observatory.runtime.reloading import check; sys.exit(check(sys.argv[1]))"
 _FAULTY = 3
+_STEP_MS = 50
+"""How soon the watching notices that it is over."""
+_LOOK_AGAIN_MS = 5_000
 
 Files = set[Path]
+
+
+class Sources:
+    """
+    The Python files below *folders*. What changes from the making of this object on is noticed.
+
+    Args:
+        over: Ends the watching.
+    """
+
+    def __init__(self, folders: list[Path], over: asyncio.Event) -> None:
+        from watchfiles import PythonFilter
+        from watchfiles._rust_notify import RustNotify  # its documented lower level: only this watches at once
+
+        self._over = over
+        self._is_source = PythonFilter()
+        self._notify = RustNotify(
+            [str(folder) for folder in folders],
+            debug=False,
+            force_polling=False,
+            poll_delay_ms=limits.RELOAD_QUIET_MS,
+            recursive=True,
+            ignore_permission_denied=True,
+        )
+
+    async def changes(self) -> AsyncGenerator[Files]:
+        """Files that changed together."""
+        from watchfiles import Change
+
+        while not self._over.is_set():
+            found = await asyncio.to_thread(
+                self._notify.watch, limits.RELOAD_QUIET_MS, _STEP_MS, _LOOK_AGAIN_MS, self._over
+            )
+            if isinstance(found, set):
+                files = {Path(path) for kind, path in found if self._is_source(Change(kind), path)}
+                if files:
+                    yield files
 
 
 def check_reload(settings: Settings) -> None:
@@ -65,7 +105,8 @@ async def run_reloading(settings: Settings, *, say: Say, stop: asyncio.Event) ->
     """
     assert settings.app is not None, "check_reload comes first"
     changed, over = asyncio.Event(), asyncio.Event()
-    watching = asyncio.create_task(_watch(settings, say, changed, over), name="reload")
+    sources = Sources(source_folders(settings.app), over)
+    watching = asyncio.create_task(_watch(settings, sources, say, changed, over), name="reload")
     either = asyncio.create_task(_either(stop, changed), name="reload or stop")
     try:
         with contextlib.suppress(asyncio.CancelledError):
@@ -111,10 +152,10 @@ async def _either(stop: asyncio.Event, changed: asyncio.Event) -> None:
             wait.cancel()
 
 
-async def _watch(settings: Settings, say: Say, changed: asyncio.Event, over: asyncio.Event) -> None:
+async def _watch(settings: Settings, sources: Sources, say: Say, changed: asyncio.Event, over: asyncio.Event) -> None:
     """Set *changed* once the sources changed and can be imported."""
     assert settings.app is not None, "check_reload comes first"
-    async for files in changes_of(source_folders(settings.app), over):
+    async for files in sources.changes():
         named = ", ".join(sorted(path.name for path in files)[:3])
         fault = await _fault_in_new_process(settings.app)
         if over.is_set():
@@ -149,16 +190,6 @@ def _end_in(seconds: float, end: Callable[[], object]) -> None:
 
 
 # --- the sources ------------------------------------------------------------------------------
-
-
-async def changes_of(folders: list[Path], over: asyncio.Event) -> AsyncGenerator[Files]:
-    """Python files below *folders* that changed together, until *over*."""
-    from watchfiles import PythonFilter, awatch  # pyright: ignore[reportUnknownVariableType]
-
-    async for changes in awatch(
-        *folders, watch_filter=PythonFilter(), stop_event=over, debounce=limits.RELOAD_QUIET_MS
-    ):
-        yield {Path(path) for _, path in changes}
 
 
 def source_folders(app: str) -> list[Path]:

@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary, WeakSet, finalize
 
 import msgspec
 
@@ -111,6 +111,27 @@ class Persistence:
         return pause_s
 
 
+class _Held:
+    """What a connection has open: closed with it, with the last reference to it, or at the end of the process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.api: Api | None = None
+        self._not_ours: list[Api | None] = []
+
+    def close(self) -> None:
+        with self.lock:
+            api, self.api = self.api, None
+        if api is not None:
+            api.close()
+
+    def leave_to_parent(self) -> None:
+        """In a fork: the sockets are the parent's, and the locks may be held by threads that are not here."""
+        self.lock = threading.Lock()
+        self._not_ours.append(self.api)
+        self.api = None
+
+
 class Connection:
     """Several threads may use it at once. A fork of the process begins with none."""
 
@@ -118,10 +139,9 @@ class Connection:
         self.place = place
         self.was_reached = False
         """Whether some call was answered, as far as this process knows."""
-        self._lock = threading.Lock()
-        self._api: Api | None = None
-        self._not_ours: list[Any] = []
-        _connections.add(self)
+        self._held = _Held()
+        finalize(self, self._held.close)
+        _held_anywhere.add(self._held)
 
     def ask(self, question: Callable[[Api], T]) -> T:
         """
@@ -152,31 +172,24 @@ class Connection:
 
     def close(self) -> None:
         """End the connections; the next call opens new ones. Safe to call twice."""
-        with self._lock:
-            api, self._api = self._api, None
-        if api is not None:
-            api.close()
+        self._held.close()
 
     def _opened(self) -> Api:
-        with self._lock:
-            if self._api is None:
-                self._api = self.place.open(self.place.find())
-            return self._api
+        with self._held.lock:
+            if self._held.api is None:
+                self._held.api = self.place.open(self.place.find())
+            return self._held.api
 
     def _look_again(self) -> None:
         """After a restart the services may be elsewhere: let go of where nobody is any more."""
-        with self._lock:
-            api = self._api
-            if api is None or _is_still_there(self.place, api.address):
+        api = self._held.api
+        if api is None or _is_still_there(self.place, api.address):
+            return
+        with self._held.lock:
+            if self._held.api is not api:
                 return
-            self._api = None
+            self._held.api = None
         api.close()
-
-    def leave_to_parent(self) -> None:
-        """In a fork: the sockets are the parent's, and the lock may be held by a thread that is not here."""
-        self._lock = threading.Lock()
-        self._not_ours.append(self._api)
-        self._api = None
 
 
 class AsyncConnection:
@@ -187,7 +200,7 @@ class AsyncConnection:
         self.was_reached = False
         self._apis: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncApi] = WeakKeyDictionary()
         self._not_ours: list[Any] = []
-        _connections.add(self)
+        _held_anywhere.add(self)
 
     async def ask(self, question: Callable[[AsyncApi], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
@@ -246,12 +259,12 @@ def _is_still_there(place: Place, address: Address) -> bool:
         return True
 
 
-_connections: WeakSet[Connection | AsyncConnection] = WeakSet()
+_held_anywhere: WeakSet[_Held | AsyncConnection] = WeakSet()
 
 
 def _leave_all_to_parent() -> None:
-    for connection in list(_connections):
-        connection.leave_to_parent()
+    for held in list(_held_anywhere):
+        held.leave_to_parent()
 
 
 if hasattr(os, "register_at_fork"):

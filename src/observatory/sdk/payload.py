@@ -49,7 +49,11 @@ def payload_of(function: Callable[..., Any], type_name: str) -> Payload:
         )
         schema = _schema_of(struct, type_name)
     except Exception as error:  # noqa: BLE001 — an annotation may be anything
-        raise ValueError(f"a parameter of {type_name} has a type without JSON form: {error}") from None
+        at_fault = next((one.name for one in named if not _has_json_form(hints.get(one.name, Any))), "a parameter")
+        raise ValueError(
+            f"{at_fault} of {type_name} has a type without JSON form: {error}; a payload holds JSON, so take what can "
+            "be written as it, such as the path of a file or the id of a row"
+        ) from None
     for parameter in named:
         if parameter.default is not _Kind.empty:
             _check_default(parameter, hints.get(parameter.name, Any), type_name)
@@ -65,7 +69,10 @@ def _parameters(function: Callable[..., Any], type_name: str) -> list[inspect.Pa
         raise ValueError(f"the handler of {type_name} must take the context as its first parameter")
     for parameter in parameters[1:]:
         if parameter.kind in (_Kind.VAR_POSITIONAL, _Kind.POSITIONAL_ONLY):
-            raise ValueError(f"parameter {parameter} of {type_name} cannot be given by name, as in a payload")
+            raise ValueError(
+                f"parameter {parameter} of {type_name} cannot be given by name, as in a payload: give each a name, "
+                "behind a star, as in (ctx, *, path: str)"
+            )
     return parameters
 
 
@@ -74,6 +81,14 @@ def _hints(function: Callable[..., Any], type_name: str) -> dict[str, Any]:
         return get_type_hints(inspect.unwrap(function), include_extras=True)
     except Exception as error:  # noqa: BLE001 — an annotation that is a text is code of the author
         raise ValueError(f"an annotation of {type_name} cannot be read: {error}") from None
+
+
+def _has_json_form(annotation: Any) -> bool:
+    try:
+        msgspec.json.schema_components([annotation], schema_hook=_schema_of_other)
+    except Exception:  # noqa: BLE001 — as above
+        return False
+    return True
 
 
 def _field(parameter: inspect.Parameter, annotation: Any) -> tuple[str, Any] | tuple[str, Any, Any]:
