@@ -192,8 +192,9 @@ def test_that_nothing_runs_is_said_at_once_with_the_command_that_starts_it(tmp_p
         app.submit("child")
 
     assert str(refusal.value) == "no observatory is running here"
-    assert str(tmp_path) in refusal.value.why
-    assert "odd-dashboard up" in refusal.value.remedy
+    (note,) = refusal.value.__notes__
+    assert str(tmp_path) in note
+    assert "start it:  odd-dashboard up --app MODULE:APP" in note
 
 
 def test_the_address_is_that_of_the_call_then_of_the_environment_then_of_the_folder(

@@ -154,8 +154,9 @@ class Connection:
         refuse_to_block()
         try:
             answer = question(self._opened())
-        except NotReachable:
+        except NotReachable as error:
             self._look_again()
+            _explain(error)
             raise
         self.was_reached = True
         return answer
@@ -203,16 +204,11 @@ class AsyncConnection:
         _held_anywhere.add(self)
 
     async def ask(self, question: Callable[[AsyncApi], Awaitable[T]]) -> T:
-        loop = asyncio.get_running_loop()
-        api = self._apis.get(loop)
-        if api is None:
-            api = self._apis[loop] = self.place.open_async(self.place.find())
         try:
-            answer = await question(api)
-        except NotReachable:
-            if not _is_still_there(self.place, api.address) and self._apis.get(loop) is api:
-                del self._apis[loop]
-                await api.close()
+            answer = await question(self._opened())
+        except NotReachable as error:
+            await self._look_again()
+            _explain(error)
             raise
         self.was_reached = True
         return answer
@@ -232,6 +228,18 @@ class AsyncConnection:
         if api is not None:
             await api.close()
 
+    def _opened(self) -> AsyncApi:
+        loop = asyncio.get_running_loop()
+        api = self._apis.get(loop)
+        if api is None:
+            api = self._apis[loop] = self.place.open_async(self.place.find())
+        return api
+
+    async def _look_again(self) -> None:
+        api = self._apis.get(asyncio.get_running_loop())
+        if api is not None and not _is_still_there(self.place, api.address):
+            await self.close()
+
     def leave_to_parent(self) -> None:
         self._not_ours.append(self._apis)
         self._apis = WeakKeyDictionary()
@@ -250,6 +258,20 @@ def refuse_to_block() -> None:
     except RuntimeError:
         return
     raise WrongPlace(f"this call blocks the event loop that {job.type} runs on: await the same call of .aio instead")
+
+
+def _explain(error: NotReachable) -> None:
+    """Let a traceback show what the command line would print below the error."""
+    remedy = error.remedy if error.was_sent else _REMEDY
+    note = f"{error.why}\n{remedy}" if error.why else remedy
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+
+
+_REMEDY = (
+    "start it:  odd-dashboard up --app MODULE:APP\n"
+    "or say where it is:  ODD_GATEWAY_URL or ODD_DATA_DIR, or url= or data_dir= of Observatory() or Client()"
+)
 
 
 def _is_still_there(place: Place, address: Address) -> bool:
