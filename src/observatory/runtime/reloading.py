@@ -44,6 +44,9 @@ class Sources:
 
     Args:
         over: Ends the watching.
+
+    Raises:
+        BadSettings: The system does not let them be watched.
     """
 
     def __init__(self, folders: list[Path], over: asyncio.Event) -> None:
@@ -52,14 +55,19 @@ class Sources:
 
         self._over = over
         self._is_source = PythonFilter()
-        self._notify = RustNotify(
-            [str(folder) for folder in folders],
-            debug=False,
-            force_polling=False,
-            poll_delay_ms=limits.RELOAD_QUIET_MS,
-            recursive=True,
-            ignore_permission_denied=True,
-        )
+        try:
+            self._notify = RustNotify(
+                [str(folder) for folder in folders],
+                debug=False,
+                force_polling=False,
+                poll_delay_ms=limits.RELOAD_QUIET_MS,
+                recursive=True,
+                ignore_permission_denied=True,
+            )
+        except (OSError, RuntimeError) as error:
+            named = ", ".join(map(str, folders))
+            remedy = "start without --reload, or allow more watches (on Linux: fs.inotify.max_user_watches)"
+            raise BadSettings(f"the sources in {named} cannot be watched: {error}", remedy) from error
 
     async def changes(self) -> AsyncGenerator[Files]:
         """Files that changed together."""
@@ -230,6 +238,7 @@ async def _fault_in_new_process(app: str) -> str | None:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,  # the Ctrl-C of a terminal is for the process that runs
     )
     try:
         async with asyncio.timeout(limits.CHILD_START_S_MAX):

@@ -71,7 +71,7 @@ class AsyncClient:
 
     async def send(self, request: JobRequest) -> "AsyncJobHandle":
         submission = await self._connection.persist(lambda api: api.submit(request.document))
-        return self._handle_of(submission.job)
+        return self._handle_of(submission.job, submission.warning)
 
     async def submit_many(self, requests: Iterable[JobRequest]) -> "Submissions[AsyncJobHandle]":
         portions: Portions[AsyncJobHandle] = Portions(list(requests))
@@ -81,7 +81,7 @@ class AsyncClient:
             except ObservatoryError as error:
                 portions.failed(error)
             else:
-                portions.answered(items, [self._handle_of(item["job"]) if "job" in item else None for item in items])
+                portions.answered(items, [self._handle_in(item) for item in items])
         return portions.outcomes()
 
     def handle(self, job_id: str) -> "AsyncJobHandle":
@@ -143,17 +143,21 @@ class AsyncClient:
     async def types(self) -> Page:
         return await self._connection.ask(lambda api: api.types())
 
-    def _handle_of(self, job: JsonObject) -> "AsyncJobHandle":
-        return AsyncJobHandle(self, str(job["id"]), job.get("type"))
+    def _handle_of(self, job: JsonObject, warning: str | None = None) -> "AsyncJobHandle":
+        return AsyncJobHandle(self, str(job["id"]), job.get("type"), warning)
+
+    def _handle_in(self, item: JsonObject) -> "AsyncJobHandle | None":
+        return self._handle_of(item["job"], item.get("warning")) if "job" in item else None
 
 
 class AsyncJobHandle:
     """As `JobHandle`, awaited."""
 
-    def __init__(self, client: AsyncClient, job_id: str, type: str | None = None) -> None:
+    def __init__(self, client: AsyncClient, job_id: str, type: str | None = None, warning: str | None = None) -> None:
         self._client = client
         self.id = job_id
         self.type = type
+        self.warning = warning
 
     def __repr__(self) -> str:
         return f"<job {self.id}{f' ({self.type})' if self.type else ''}>"

@@ -98,7 +98,7 @@ class Client:
     def send(self, request: JobRequest) -> "JobHandle":
         """As `submit`. Sending the same request again, whenever, gives the handle of the same job."""
         submission = self._connection.persist(lambda api: api.submit(request.document))
-        return self._handle_of(submission.job)
+        return self._handle_of(submission.job, submission.warning)
 
     def submit_many(self, requests: Iterable[JobRequest]) -> "Submissions[JobHandle]":
         """
@@ -114,7 +114,7 @@ class Client:
             except ObservatoryError as error:
                 portions.failed(error)
             else:
-                portions.answered(items, [self._handle_of(item["job"]) if "job" in item else None for item in items])
+                portions.answered(items, [self._handle_in(item) for item in items])
         return portions.outcomes()
 
     # --- one job ---
@@ -213,8 +213,11 @@ class Client:
     def types(self) -> Page:
         return self._connection.ask(lambda api: api.types())
 
-    def _handle_of(self, job: JsonObject) -> "JobHandle":
-        return JobHandle(self, str(job["id"]), job.get("type"))
+    def _handle_of(self, job: JsonObject, warning: str | None = None) -> "JobHandle":
+        return JobHandle(self, str(job["id"]), job.get("type"), warning)
+
+    def _handle_in(self, item: JsonObject) -> "JobHandle | None":
+        return self._handle_of(item["job"], item.get("warning")) if "job" in item else None
 
 
 class JobHandle:
@@ -225,11 +228,13 @@ class JobHandle:
     or data folder, with the token that is found there, for a token is never pickled. Errors: as `Client` says.
     """
 
-    def __init__(self, client: Client, job_id: str, type: str | None = None) -> None:
+    def __init__(self, client: Client, job_id: str, type: str | None = None, warning: str | None = None) -> None:
         self._client = client
         self.id = job_id
         self.type = type
         """None when the handle was made from an id alone."""
+        self.warning = warning
+        """What the gateway wanted the submitter to know, such as that no processor knows the type; usually None."""
 
     def __repr__(self) -> str:
         return f"<job {self.id}{f' ({self.type})' if self.type else ''}>"

@@ -298,9 +298,13 @@ def test_the_same_calls_are_there_for_coroutines(mode: TestMode) -> None:
 
 def test_the_client_submits_what_no_application_here_defines(mode: TestMode) -> None:
     handle = mode.client.submit("elsewhere", {"a": 1})
+    (another,) = mode.client.submit_many([mode.client.request("elsewhere")]).handles
 
+    assert [one.warning[:13] for one in (handle, another) if one.warning] == ["unknown_type:"] * 2
+    assert app.submit("child").warning is None
+    another.cancel()
     assert handle.job()["payload"] == {"a": 1}
-    page = mode.client.jobs(type="elsewhere")
+    page = mode.client.jobs(type="elsewhere", status="PENDING")
     assert [job["id"] for job in page.items] == [handle.id]
     assert mode.client.stats()["source"] == "sqlite"
     assert [one["eventType"] for one in mode.client.events(job_id=handle.id).items] == ["job.created"]
