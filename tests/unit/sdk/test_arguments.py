@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from observatory.core.errors import InvalidJob
+from observatory.gateway.payload_schema import payload_check
 from observatory.sdk.arguments import payload_for
 from tests.unit.sdk.shop import Color, Size, app
 
@@ -73,3 +76,35 @@ def test_a_fault_deep_inside_is_shown_with_its_own_value() -> None:
 
     assert refusal.value.detail == "sizes.0.width of rich is 'w': Expected `int`, got `str`"
     assert refusal.value.pointer == "/payload/sizes/0/width"
+
+
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5)
+    | st.lists(st.integers(), max_size=2)
+)
+NAMES = st.sampled_from(["path", "width", "pth", "queue", "self", "type"])
+
+
+@given(arguments=st.dictionaries(NAMES, VALUES, max_size=3))
+def test_what_is_sent_is_what_the_gateway_accepts_and_nothing_else_is_held_back(arguments: dict[str, Any]) -> None:
+    handler = app.handlers["thumbnail"]
+    assert handler.payload_schema is not None
+    faults_at_the_gateway = payload_check(handler.payload_schema)
+    assert faults_at_the_gateway is not None
+
+    sent, refusal = sent_or_refused(arguments)
+
+    assert bool(refusal) == bool(faults_at_the_gateway(arguments))
+    assert refusal is None or (refusal.pointer or "").startswith("/payload")
+    assert faults_at_the_gateway(sent) == [] or refusal
+
+
+def sent_or_refused(arguments: dict[str, Any]) -> tuple[dict[str, Any], InvalidJob | None]:
+    try:
+        return payload_for(app.handlers["thumbnail"], arguments), None
+    except InvalidJob as refusal:
+        return {}, refusal
