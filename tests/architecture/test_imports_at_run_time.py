@@ -121,6 +121,18 @@ def test_the_public_import_loads_no_server_and_no_driver() -> None:
     assert top_level(loaded) & (VENDORS | SERVERS | SCREENS) == set()
 
 
+def test_an_application_that_submits_nothing_loads_no_http_client() -> None:
+    loaded = loaded_by(
+        "from observatory import JobFailed, Observatory\n"
+        "app = Observatory()\n"
+        "@app.job('x')\n"
+        "def x(ctx, *, path: str) -> None: ...\n"
+    )
+
+    assert drivers_in(loaded) == set()
+    assert top_level(loaded) & (VENDORS | SERVERS | SCREENS | {"httpx2", "asyncio", "jsonschema_rs"}) == set()
+
+
 def test_asking_for_the_version_loads_no_server_and_no_screen() -> None:
     loaded = loaded_by(
         "sys.argv = ['odd-dashboard', '--version']\n"

@@ -34,7 +34,7 @@ class Target(Folder):
     """Which services are spoken to."""
 
     gateway: Annotated[str | None, Parameter(name=("--gateway", "--url"), group=CONNECTION)] = None
-    """Address of the gateway. Default: that of the process that runs in the data folder."""
+    """Address of the gateway. Default: `ODD_GATEWAY_URL`, else that of the process that runs in the data folder."""
     read_model: Annotated[str | None, Parameter(group=CONNECTION)] = None
     """Address of the read model. Default: what the gateway or the data folder says."""
 

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from observatory.client.data_folder import (
+    GATEWAY_VARIABLE,
     TOKEN_VARIABLE,
     Running,
     checked_token,
@@ -48,13 +49,14 @@ def find_address(
     environ: Mapping[str, str] | None = None,
 ) -> Address:
     """
-    The address to use: as named, else of the process that owns the data folder.
+    The address to use: as named, else `ODD_GATEWAY_URL`, else of the process that owns the data folder.
 
     The token is `ODD_TOKEN`, else that of the data folder. The folder's token is sent only to this
     machine or to where the folder's own process listens, so that a mistyped URL does not give it away.
 
     Args:
-        gateway: Its URL; None means the one in the data folder.
+        gateway: Its URL; None means the one of the environment, unless a folder or a read model is named, else the
+            one in the data folder.
         read_model: As *gateway*. When only the gateway is named, the gateway tells where it is.
         data_dir: None means `ODD_DATA_DIR`, else the default.
         environ: None means that of the process.
@@ -65,6 +67,8 @@ def find_address(
     """
     environ = os.environ if environ is None else environ
     folder = data_dir_of(data_dir, environ)
+    if gateway is None and read_model is None and data_dir is None:
+        gateway = environ.get(GATEWAY_VARIABLE)
     gateway = checked_url(gateway) if gateway else None
     read_model = checked_url(read_model) if read_model else None
     running = read_running(folder)

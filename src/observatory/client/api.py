@@ -25,7 +25,7 @@ class Api:
     Reads go to the read model, writes to the gateway. Every call has a time-out.
 
     Jobs, events and lists come back as the JSON that the contracts describe: a newer service may
-    add fields and statuses. Not for several threads at once.
+    add fields and statuses. Several threads may use it at once.
 
     Errors of every method:
         RequestRefused: The service said no; nothing was stored; do not repeat.
@@ -91,6 +91,15 @@ class Api:
     def cancel(self, job_id: str) -> JsonObject:
         """Cancel a job that waits, or ask a running one to stop; the job as it is then."""
         return self._object(calls.cancel(job_id))
+
+    def retry(self, job_id: str, *, idempotency_key: str | None = None) -> Submission:
+        """
+        Have a new job accepted that does again what the final one did; `retryOf` links them.
+
+        RequestRefused with `job_not_final` when it is not final.
+        """
+        call = calls.retry(job_id, idempotency_key)
+        return calls.submission(call, self._reply(call))
 
     # --- reads ---
 

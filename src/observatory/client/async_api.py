@@ -65,6 +65,10 @@ class AsyncApi:
     async def cancel(self, job_id: str) -> JsonObject:
         return await self._object(calls.cancel(job_id))
 
+    async def retry(self, job_id: str, *, idempotency_key: str | None = None) -> Submission:
+        call = calls.retry(job_id, idempotency_key)
+        return calls.submission(call, await self._reply(call))
+
     async def job(self, job_id: str) -> JsonObject:
         return await self._object(calls.job(job_id))
 

@@ -156,6 +156,15 @@ def cancel(job_id: str) -> Call:
     return post(of_job(job_id, "/cancel"))
 
 
+def retry(job_id: str, idempotency_key: str | None) -> Call:
+    """
+    Raises:
+        Refused: The key cannot stand in a header (`bad_idempotency_key`).
+    """
+    headers = {} if idempotency_key is None else {"Idempotency-Key": _header_value(idempotency_key)}
+    return post(of_job(job_id, "/retry"), headers=headers)
+
+
 def job(job_id: str) -> Call:
     return get("read_model", of_job(job_id))
 

@@ -18,6 +18,7 @@ from observatory.core.errors import BadSettings
 
 FOLDER_NAME = "odd-dashboard"
 DATA_DIR_VARIABLE = "ODD_DATA_DIR"
+GATEWAY_VARIABLE = "ODD_GATEWAY_URL"
 TOKEN_VARIABLE = "ODD_TOKEN"  # noqa: S105  the name of a variable, not a token
 RUNNING_FILE = "running.json"
 TOKEN_FILE = "token"  # noqa: S105  the name of a file, not a token

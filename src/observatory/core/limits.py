@@ -253,7 +253,19 @@ WAIT_UNREACHABLE_S_MAX = 15.0
 """How long a waiting client bears a service that does not answer: longer than a restart takes."""
 
 WAIT_S_DEFAULT = TIMEOUT_S_DEFAULT
-"""How long `submit --wait` waits when nobody says how long."""
+"""How long `submit --wait`, and `result()` of a handle, wait when nobody says how long."""
+
+SUBMIT_PATIENCE_S = 5.0
+"""How long a submit of the SDK is repeated, under one idempotency key, while a service that answered before is away."""
+
+SUBMIT_PAUSE_S_MIN = 0.1
+"""The first pause between two of its tries; each one is twice as long as the one before."""
+
+TEST_RUNS_MAX = 10_000
+"""Attempts that one call of the test mode runs: a job that snoozes for ever fails its test instead of hanging it."""
+
+RELOAD_QUIET_MS = 200
+"""Changes of source files that follow one another within this time are one reload."""
 
 # --- running one attempt (processor/) ---------------------------------------------------------
 

@@ -1,7 +1,9 @@
 """From `module:attribute`, as a person writes it in a setting, to the handlers of that application."""
 
 import importlib
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from observatory.core.errors import BadSettings
@@ -9,6 +11,9 @@ from observatory.core.handler import Handler
 
 BUILTIN_APP = "observatory.builtin_jobs:app"
 """The application that ships with the package."""
+
+_NAMED_MAX = 3
+"""Applications of one module that are named beside a mistyped one."""
 
 
 def load_handlers(spec: str) -> Mapping[str, Handler]:
@@ -21,7 +26,7 @@ def load_handlers(spec: str) -> Mapping[str, Handler]:
     """
     handlers: Any = getattr(load_attribute(spec), "handlers", None)
     if not isinstance(handlers, Mapping):
-        raise BadSettings(f"{spec} is not an application", "name a module and its Observatory(), as in mymodule:app")
+        raise BadSettings(f"{spec} is not an application", _remedy(spec.partition(":")[0]))
     return cast("Mapping[str, Handler]", handlers)
 
 
@@ -35,10 +40,22 @@ def load_attribute(spec: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise  # the module is there and imports something that is not
-        raise BadSettings(f"there is no module {module_name}", "start where it can be imported from") from None
+        remedy = f"start where it can be imported from; this is {Path.cwd()}"
+        raise BadSettings(f"there is no module {module_name}", remedy) from None
     for name in path.split("."):
         try:
             value = getattr(value, name)
         except AttributeError:
-            raise BadSettings(f"{module_name} has no {path}", "name the Observatory() in that module") from None
+            raise BadSettings(f"{module_name} has no {path}", _remedy(module_name)) from None
     return value
+
+
+def _remedy(module_name: str) -> str:
+    """Names the applications of a module that was imported, when it has any."""
+    names = [
+        name
+        for name, value in list(vars(sys.modules[module_name]).items())
+        if isinstance(getattr(value, "handlers", None), Mapping)
+    ]
+    found = " or ".join(f"{module_name}:{name}" for name in names[:_NAMED_MAX])
+    return f"write {found}" if found else f"write module:attribute; {module_name} has no Observatory()"

@@ -10,6 +10,7 @@ from observatory.core.handler import Handler
 from observatory.core.job import Job, JsonObject
 from observatory.processor import ending
 from observatory.processor.context import AttemptFacts, JobContext, StopFlag, StopReason
+from observatory.processor.current import current_job
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +24,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     stop: StopFlag
 
     def make(self) -> Any:
-        """Call the handler; gives a coroutine if it is an async one."""
+        """Call the handler, in a context of its own; gives a coroutine if it is an async one."""
+        current_job.set(self.context)
         return self.handler.function(self.context, **self.arguments)
 
     def make_to_the_end(self) -> ending.Ended:

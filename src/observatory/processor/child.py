@@ -27,6 +27,7 @@ from observatory.processor import ending
 from observatory.processor.app_spec import load_attribute, load_handlers
 from observatory.processor.call import arguments_of
 from observatory.processor.context import JobContext, StopFlag
+from observatory.processor.current import current_job
 from observatory.processor.left_behind import Surroundings
 from observatory.processor.lifeline import hang_on
 
@@ -143,6 +144,7 @@ def _attempt(
         error = ending.error_of("UnknownType", f"the application has no job type {run.attempt.type}")
         return ending.Ended(outcome=Outcome.FAILED, error=error)
     context = JobContext(run.attempt, clock=clock, stop=stop)
+    current_job.set(context)
     try:
         arguments = arguments_of(handler, run.payload)
         with _MemoryLimit(run.memory_bytes_max):

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from observatory.client.data_folder import TOKEN_VARIABLE, data_dir_of
+from observatory.client.data_folder import GATEWAY_VARIABLE, TOKEN_VARIABLE, data_dir_of
 from observatory.core import limits
 from observatory.core.errors import BadSettings
 from observatory.runtime import settings_values as values
@@ -103,7 +103,7 @@ SETTINGS: tuple[_Setting, ...] = (
     _Setting("alertmanager_url", values.unsupported_engine),
 )
 VARIABLES: tuple[str, ...] = tuple(setting.variable for setting in SETTINGS)
-_READ_BY_CLIENTS = (TOKEN_VARIABLE,)
+_READ_BY_CLIENTS = (TOKEN_VARIABLE, GATEWAY_VARIABLE)
 
 
 def load(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:

@@ -1,14 +1,24 @@
 """The application: the job types that a team defines."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from observatory.core import limits
 from observatory.core.handler import Handler, Isolation
+from observatory.core.job import JsonObject
 from observatory.core.retry import RetryPolicy
 from observatory.sdk.options import check_options, check_type_name, isolation_of
 from observatory.sdk.payload import payload_of
+from observatory.sdk.requests import NO_OPTIONS, JobOptions, JobRequest
+from observatory.sdk.submitting import Aio, Submitter, TypeOrFunction, requested
+
+if TYPE_CHECKING:
+    from observatory.sdk.async_client import AsyncClient
+    from observatory.sdk.client import Client, JobHandle
+    from observatory.sdk.connection import Place
+    from observatory.sdk.many import Submissions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 RunsIn = Literal["async", "thread", "process"]
@@ -16,16 +26,32 @@ RunsIn = Literal["async", "thread", "process"]
 
 class Observatory:
     """
-    A set of job types.
+    A set of job types, and the way to submit jobs of them.
 
         app = Observatory()
 
         @app.job("thumbnail", runs_in="process", timeout_s=30)
         def thumbnail(ctx: JobContext, *, path: str, width: int = 256) -> dict: ...
+
+        handle = app.submit(thumbnail, path="a.jpg")
+        handle.result(timeout_s=60)
+
+    Several threads may use it at once, and a forked process goes on with connections of its own.
+
+    Args:
+        url: Of the gateway. None is `ODD_GATEWAY_URL`, else the observatory that runs in the data folder. It is
+            looked up at the first submit; an application that only defines types needs none.
+        token: None is `ODD_TOKEN`, else the data folder's own.
+        data_dir: None is `ODD_DATA_DIR`, else the user's data folder.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, url: str | None = None, *, token: str | None = None, data_dir: str | None = None) -> None:
         self._handlers: dict[str, Handler] = {}
+        self._target = (url, token, data_dir)
+        self._client: Client | None = None
+        self._async_client: AsyncClient | None = None
+        self.aio = Aio(self)
+        """The same calls for coroutines: `await app.aio.submit(...)`."""
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -96,6 +122,116 @@ class Observatory:
         for type_name in other.handlers:
             self._check_new(type_name)
         self._handlers.update(other.handlers)
+
+    # --- submitting ---------------------------------------------------------------------------
+
+    def submit(self, type: TypeOrFunction, /, **payload: Any) -> "JobHandle":
+        """
+        Have one job accepted, with the defaults of its type. When this returns, the job is durable.
+
+        Inside a handler the job takes the correlation id of the job that submits it.
+
+        Args:
+            type: Its name, or the function that handles it.
+            payload: The handler's parameters. Options have a call of their own: `options`.
+
+        Raises:
+            UnknownType, InvalidJob, BadJson: Nothing was sent.
+            RequestRefused, NotReachable, ServiceFailed: As `Client.submit`.
+        """
+        return self.client.send(requested(self, NO_OPTIONS, type, payload))
+
+    def options(
+        self,
+        *,
+        queue: str | None = None,
+        priority: int | None = None,
+        run_at: datetime | None = None,
+        delay_s: float | None = None,
+        idempotency_key: str | None = None,
+        max_attempts: int | None = None,
+        timeout_s: float | None = None,
+        correlation_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Submitter:
+        """
+        How the jobs that are submitted through what this returns shall run; see `JobOptions`.
+
+            app.options(queue="slow", delay_s=60).submit(thumbnail, path="a.jpg")
+        """
+        return Submitter(
+            self,
+            JobOptions(
+                queue=queue,
+                priority=priority,
+                run_at=run_at,
+                delay_s=delay_s,
+                idempotency_key=idempotency_key,
+                max_attempts=max_attempts,
+                timeout_s=timeout_s,
+                correlation_id=correlation_id,
+                metadata=metadata,
+            ),
+        )
+
+    def request(self, type: TypeOrFunction, /, **payload: Any) -> JobRequest:
+        """
+        One job to be submitted later, with others, or again: as `submit`, without sending anything.
+
+        It holds an idempotency key, so that it makes one job, however often it is submitted.
+        """
+        return requested(self, NO_OPTIONS, type, payload)
+
+    def submit_many(self, requests: Iterable[JobRequest]) -> "Submissions[JobHandle]":
+        """
+        Have many jobs accepted: `app.submit_many(app.request(thumbnail, path=path) for path in paths)`.
+
+        As `Client.submit_many`: one outcome per request, in order; each is accepted or refused by itself.
+        """
+        return self.client.submit_many(requests)
+
+    def handle(self, job_id: str) -> "JobHandle":
+        """The handle of a job by its id. Asks nothing."""
+        return self.client.handle(job_id)
+
+    def wait_all(
+        self, jobs: "Iterable[JobHandle | str]", timeout_s: float | None = limits.WAIT_S_DEFAULT
+    ) -> list[JsonObject]:
+        """The jobs once all of them are final, in the order given; as `Client.wait_all`."""
+        return self.client.wait_all(jobs, timeout_s)
+
+    @property
+    def client(self) -> "Client":
+        """The client that the calls above use; it reads lists and numbers, too."""
+        if self._client is None:
+            from observatory.sdk.client import Client
+
+            url, token, data_dir = self._target
+            self._client = Client(url, token=token, data_dir=data_dir)
+        return self._client
+
+    @property
+    def async_client(self) -> "AsyncClient":
+        if self._async_client is None:
+            from observatory.sdk.async_client import AsyncClient
+
+            url, token, data_dir = self._target
+            self._async_client = AsyncClient(url, token=token, data_dir=data_dir)
+        return self._async_client
+
+    def close(self) -> None:
+        """End the connections of `client`; the next call opens new ones. `await app.aio.close()` ends the others."""
+        if self._client is not None:
+            self._client.close()
+
+    def speak_to(self, place: "Place | None") -> None:
+        """Reach the services at *place* from now on, as the test mode does; None goes back to the usual ones."""
+        from observatory.sdk.async_client import AsyncClient
+        from observatory.sdk.client import Client
+
+        self.close()
+        self._client = None if place is None else Client.at(place)
+        self._async_client = None if place is None else AsyncClient.at(place)
 
     def _add(self, handler: Handler) -> None:
         self._check_new(handler.type)

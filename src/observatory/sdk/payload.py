@@ -4,6 +4,7 @@ import inspect
 import re
 import reprlib
 from collections.abc import Callable
+from pathlib import Path, PurePath
 from typing import Any, cast, get_type_hints
 
 import msgspec
@@ -48,7 +49,11 @@ def payload_of(function: Callable[..., Any], type_name: str) -> Payload:
         )
         schema = _schema_of(struct, type_name)
     except Exception as error:  # noqa: BLE001 — an annotation may be anything
-        raise ValueError(f"a parameter of {type_name} has a type without JSON form: {error}") from None
+        at_fault = next((one.name for one in named if not _has_json_form(hints.get(one.name, Any))), "a parameter")
+        raise ValueError(
+            f"{at_fault} of {type_name} has a type without JSON form: {error}; a payload holds JSON, so take what can "
+            "be written as it, such as the path of a file or the id of a row"
+        ) from None
     for parameter in named:
         if parameter.default is not _Kind.empty:
             _check_default(parameter, hints.get(parameter.name, Any), type_name)
@@ -64,7 +69,10 @@ def _parameters(function: Callable[..., Any], type_name: str) -> list[inspect.Pa
         raise ValueError(f"the handler of {type_name} must take the context as its first parameter")
     for parameter in parameters[1:]:
         if parameter.kind in (_Kind.VAR_POSITIONAL, _Kind.POSITIONAL_ONLY):
-            raise ValueError(f"parameter {parameter} of {type_name} cannot be given by name, as in a payload")
+            raise ValueError(
+                f"parameter {parameter} of {type_name} cannot be given by name, as in a payload: give each a name, "
+                "behind a star, as in (ctx, *, path: str)"
+            )
     return parameters
 
 
@@ -73,6 +81,14 @@ def _hints(function: Callable[..., Any], type_name: str) -> dict[str, Any]:
         return get_type_hints(inspect.unwrap(function), include_extras=True)
     except Exception as error:  # noqa: BLE001 — an annotation that is a text is code of the author
         raise ValueError(f"an annotation of {type_name} cannot be read: {error}") from None
+
+
+def _has_json_form(annotation: Any) -> bool:
+    try:
+        msgspec.json.schema_components([annotation], schema_hook=_schema_of_other)
+    except Exception:  # noqa: BLE001 — as above
+        return False
+    return True
 
 
 def _field(parameter: inspect.Parameter, annotation: Any) -> tuple[str, Any] | tuple[str, Any, Any]:
@@ -92,10 +108,10 @@ def _is_in_schema(default: object) -> bool:
 def _check_default(parameter: inspect.Parameter, annotation: Any, type_name: str) -> None:
     """A default without JSON form, such as a marker for "not given", is taken where anything is."""
     try:
-        msgspec.convert(parameter.default, annotation)
+        _convert_strictly(parameter.default, annotation)
         if annotation is Any and not _is_in_schema(parameter.default):
             return
-        strict_json.decode(strict_json.canonical(msgspec.to_builtins(parameter.default, str_keys=True)))
+        strict_json.decode(strict_json.canonical(to_json(parameter.default)))
     except Exception as error:  # noqa: BLE001 — a default may be anything
         shown, wanted = reprlib.repr(parameter.default), inspect.formatannotation(annotation)
         why = error.detail if isinstance(error, BadJson) else str(error)
@@ -122,7 +138,9 @@ def _check_schema(schema: JsonObject, type_name: str) -> None:
 
 
 def _schema_of(struct: type[msgspec.Struct], type_name: str) -> JsonObject:
-    (reference,), components = msgspec.json.schema_components([struct], ref_template="#/$defs/{name}")
+    (reference,), components = msgspec.json.schema_components(
+        [struct], schema_hook=_schema_of_other, ref_template="#/$defs/{name}"
+    )
     top: JsonObject = dict(components.pop(reference["$ref"].removeprefix("#/$defs/")))
     top["title"] = type_name
     return top | {"$defs": dict(components)} if components else top
@@ -146,10 +164,10 @@ def _checker(
 def _convert(payload: JsonObject, struct: type[msgspec.Struct]) -> Any:
     """*payload* as the declared types; raises `msgspec.ValidationError`."""
     try:
-        return msgspec.convert(payload, struct)
+        return _convert_strictly(payload, struct)
     except msgspec.ValidationError:
         # To JSON Schema, which has accepted this payload at the door, 5.0 is the integer 5.
-        return msgspec.convert(_with_whole_integers(payload), struct)
+        return _convert_strictly(_with_whole_integers(payload), struct)
 
 
 def _with_whole_integers(value: Any) -> Any:
@@ -162,6 +180,47 @@ def _with_whole_integers(value: Any) -> Any:
             return [_with_whole_integers(inner) for inner in cast("list[Any]", value)]
         case _:
             return value
+
+
+# --- a path, which has no JSON form of its own -----------------------------------------------------
+
+_PATHS = (Path, PurePath)
+
+
+def to_json(value: Any) -> Any:
+    """
+    *value* as plain JSON values; a path is its text.
+
+    Raises:
+        TypeError, ValueError, RecursionError: It has no JSON form.
+    """
+    return msgspec.to_builtins(value, str_keys=True, enc_hook=_text_of)
+
+
+def _convert_strictly(value: Any, annotation: Any) -> Any:
+    return msgspec.convert(value, annotation, dec_hook=_path_from)
+
+
+def _schema_of_other(annotation: type) -> JsonObject:
+    if annotation in _PATHS:
+        return {"type": "string"}
+    raise NotImplementedError
+
+
+def _path_from(annotation: type, value: Any) -> Any:
+    if annotation not in _PATHS:
+        raise NotImplementedError
+    if isinstance(value, annotation):
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f"Expected `str`, got `{type(value).__name__}`")  # msgspec adds the place
+    return annotation(value)
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, PurePath):
+        return str(value)
+    raise NotImplementedError(f"a {type(value).__name__} has no JSON form")
 
 
 # --- what msgspec says, with a JSON pointer -------------------------------------------------------

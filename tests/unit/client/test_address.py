@@ -149,3 +149,29 @@ def test_a_token_is_not_shown_by_its_address() -> None:
 
     assert TOKEN not in shown
     assert "***" in shown
+
+
+# --- of the environment ---------------------------------------------------------------------------
+
+
+def test_the_environment_names_the_gateway_when_nothing_else_does(owned: Path) -> None:
+    environ = {"ODD_GATEWAY_URL": "http://192.0.2.9:3000/", "ODD_DATA_DIR": str(owned)}
+
+    by_environment = find_address(environ=environ)
+
+    assert (by_environment.gateway, by_environment.read_model) == ("http://192.0.2.9:3000", None)
+    assert by_environment.token is None, "the token of the folder is not for another machine"
+    assert find_address(environ=environ | {"ODD_TOKEN": "mine"}).token == "mine"
+
+
+def test_what_the_call_names_goes_before_the_environment(owned: Path) -> None:
+    environ = {"ODD_GATEWAY_URL": "http://192.0.2.9:3000"}
+
+    assert find_address(gateway="http://192.0.2.2:3000", environ=environ).gateway == "http://192.0.2.2:3000"
+    assert find_address(data_dir=owned, environ=environ).gateway == RUNNING.gateway
+    assert find_address(read_model="http://192.0.2.2:8080", data_dir=owned, environ=environ).gateway is None
+
+
+def test_an_address_of_the_environment_that_is_none_is_refused() -> None:
+    with pytest.raises(Refused, match="is not an address"):
+        find_address(environ={"ODD_GATEWAY_URL": "localhost"})

@@ -33,6 +33,17 @@ def test_a_wrong_name_says_what_is_wrong_and_what_to_do(spec: str, says: str) ->
     assert refusal.value.remedy
 
 
+def test_the_applications_that_the_module_has_are_named() -> None:
+    for wrong in ("tests.handlers:ap", "tests.handlers:MIB"):
+        with pytest.raises(BadSettings) as refusal:
+            load_handlers(wrong)
+        assert refusal.value.remedy == "write tests.handlers:app"
+
+    with pytest.raises(BadSettings) as refusal:
+        load_handlers("json:app")
+    assert refusal.value.remedy == "write module:attribute; json has no Observatory()"
+
+
 def test_a_module_that_imports_a_missing_one_is_not_itself_called_missing(tmp_path, monkeypatch) -> None:
     (tmp_path / "needs_more.py").write_text("import no_such_dependency\n")
     monkeypatch.syspath_prepend(str(tmp_path))

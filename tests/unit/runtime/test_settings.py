@@ -87,7 +87,7 @@ def test_reading_settings_creates_nothing(tmp_path: Path) -> None:
 
 
 def test_settings_of_other_programs_are_left_alone(tmp_path: Path) -> None:
-    assert problems(tmp_path, PATH="/bin", ODDITY="1", ODD_TOKEN="word") == []
+    assert problems(tmp_path, PATH="/bin", ODDITY="1", ODD_TOKEN="word", ODD_GATEWAY_URL="http://x") == []
 
 
 # --- values ---------------------------------------------------------------------------------------

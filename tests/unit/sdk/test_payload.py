@@ -181,8 +181,8 @@ def unreadable(ctx: JobContext, *, path: "NoSuchName") -> None: ...  # noqa: F82
         (no_context, "must take the context as its first parameter"),
         (context_by_name, "must take the context as its first parameter"),
         (positional, "cannot be given by name"),
-        (starred, "cannot be given by name"),
-        (not_json, "a type without JSON form"),
+        (starred, r"parameter \*paths: str of x cannot be given by name, .* as in \(ctx, \*, path: str\)"),
+        (not_json, "lock of x has a type without JSON form"),
         (unreadable, "NoSuchName"),
     ],
 )

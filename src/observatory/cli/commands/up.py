@@ -13,7 +13,7 @@ from observatory.cli.exit_codes import ExitCode
 from observatory.cli.failures import OutputLost
 from observatory.cli.options import FOLDER, Folder
 from observatory.cli.output import Output, of_process
-from observatory.client.data_folder import read_running
+from observatory.client.data_folder import DATA_DIR_VARIABLE, read_running
 from observatory.runtime.build_info import version
 from observatory.runtime.settings import Settings, load
 from observatory.runtime.step import Step
@@ -32,6 +32,7 @@ def up(
     slots: int | None = None,
     prefetch: int | None = None,
     app: str | None = None,
+    reload: Annotated[bool, Parameter(negative="")] = False,
     log: str | None = None,
     open: Annotated[Literal["yes", "no"], Parameter(name="--open")] = "no",
     folder: Folder = FOLDER,
@@ -46,6 +47,7 @@ def up(
 
         odd-dashboard up
         odd-dashboard up --app shop.jobs:app --slots 8
+        odd-dashboard up --app shop.jobs:app --reload
         odd-dashboard up --gateway-port 0 --read-model-port 0 --web-port 0 --json
 
     Parameters
@@ -64,6 +66,8 @@ def up(
         How many jobs are claimed beyond the free slots and wait at this processor. Default: 0.
     app
         Application whose handlers run, as module:attribute.
+    reload
+        For development: begin anew, on the same ports, whenever a source file of the application changes.
     log
         Least level that is logged: debug, info, warning, error. Default: info.
     open
@@ -81,20 +85,30 @@ def up(
         "log": log,
     }
     settings = load(flags, os.environ)
+    if reload:
+        settings = _reloadable(settings)
     out = of_process()
     say = _json_say(out) if folder.json else _plain_say(out)
     if not folder.json:
         out.say(f"  Distributed Task Observatory {version()} · embedded (one process, SQLite)", "bold")
     if open == "yes":
         say = _opening(settings, say)
-    _run(settings, say)
+    _run(settings, say, is_reloading=reload)
     return ExitCode.DONE
 
 
-def _run(settings: Settings, say: Say) -> None:
+def _reloadable(settings: Settings) -> Settings:
+    from observatory.runtime.reloading import check_reload, with_last_ports
+
+    check_reload(settings)
+    return with_last_ports(settings)
+
+
+def _run(settings: Settings, say: Say, *, is_reloading: bool) -> None:
     from observatory.runtime.embedded import run_embedded
     from observatory.runtime.event_loop import new_event_loop
     from observatory.runtime.logging import configure_logging
+    from observatory.runtime.reloading import begin_anew, run_reloading
     from observatory.runtime.stop_signals import StopSignals
 
     configure_logging(settings.log)
@@ -103,16 +117,24 @@ def _run(settings: Settings, say: Say) -> None:
         lambda: say(Step("", "stopped late: what still ran was not given back and counts as an attempt", kind="warn")),
     )
 
-    async def run() -> None:
+    async def run() -> bool:
         stop = asyncio.Event()
         with signals.setting(stop):
-            await run_embedded(settings, say=say, stop=stop)
+            if is_reloading and await run_reloading(settings, say=say, stop=stop):
+                return True
+            if not is_reloading:
+                await run_embedded(settings, say=say, stop=stop)
             signals.leave()
+            return False
 
     if "" not in sys.path:
         sys.path.insert(0, "")  # --app names a module of the folder that the person stands in
+    # A handler that submits a job, in this process or in a child, means the observatory that runs it.
+    os.environ[DATA_DIR_VARIABLE] = str(settings.data_dir)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(run())
+        is_changed = runner.run(run())
+    if is_changed:
+        begin_anew()
 
 
 def _plain_say(out: Output) -> Say:

@@ -1,0 +1,134 @@
+"""The gateway and the read model of the embedded system without a network: real routes over a real, temporary file."""
+
+import asyncio
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+
+from observatory.client.address import Address
+from observatory.core.sources import Clock, Ids, Randomness
+from observatory.edge.asgi import AsgiApp, Message
+from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.sqlite_file import SqliteFile
+from observatory.engine.sqlite_migrations import load_migrations
+from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries
+from observatory.runtime.settings import Settings
+from observatory.runtime.supervisor import Supervisor
+from observatory.runtime.wiring import Sources, Urls, Wiring
+
+T = TypeVar("T")
+
+GATEWAY = "http://127.0.0.1:3000"
+READ_MODEL = "http://127.0.0.1:8080"
+TOKEN = "the-token-of-the-test-mode"  # noqa: S105  guards nothing: no socket is open
+
+
+class QuickFile(SqliteFile):
+    """A file that lives as long as a test: a power cut would not be noticed, so nothing waits for the disk."""
+
+    def open_connection(self, *, is_reader: bool = False) -> sqlite3.Connection:
+        connection = super().open_connection(is_reader=is_reader)
+        if not is_reader:
+            connection.execute("PRAGMA synchronous = OFF")
+        return connection
+
+
+class LocalServices:
+    """
+    The services of `runtime.wiring`, on an event loop in a thread of its own, so that they can be called from any
+    thread and any loop. They read and write; whoever holds them moves time and runs jobs.
+    """
+
+    def __init__(self, *, clock: Clock, ids: Ids, randomness: Randomness) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="observatory-test-")
+        executor = InlineExecutor()
+        self._file = QuickFile(Path(self._folder.name) / "observatory.db", writer=executor, readers=executor)
+        self._file.migrate(load_migrations(MIGRATIONS))
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="observatory test mode", daemon=True)
+        self._thread.start()
+        wiring = Wiring(
+            Settings(data_dir=Path(self._folder.name)),
+            file=self._file,
+            sources=Sources(clock=clock, ids=ids, randomness=randomness, instance_id=ids.new_id()),
+            supervisor=Supervisor(clock=clock, randomness=randomness),
+            urls=Urls(gateway=GATEWAY, read_model=READ_MODEL, web="http://127.0.0.1:8081"),
+            token=TOKEN,
+        )
+        services = wiring.services()
+        self.store = services.worker.store
+        self.worker_id = services.worker.info.instance_id
+        self.queries = SqliteJobQueries(self._file)
+        self._apps: dict[str, AsgiApp] = {GATEWAY: services.gateway_app, READ_MODEL: services.read_model_app}
+        self.address = Address(gateway=GATEWAY, read_model=READ_MODEL, token=TOKEN)
+
+    def now(self, call: Coroutine[Any, Any, T]) -> T:
+        """What *call* gives, run by the services' loop."""
+        return asyncio.run_coroutine_threadsafe(call, self._loop).result()
+
+    async def soon(self, call: Coroutine[Any, Any, T]) -> T:
+        """As `now`, for a caller with an event loop."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, self._loop))
+
+    async def answer(self, request: httpx2.Request, body: bytes) -> httpx2.Response:
+        """One HTTP exchange with the service that the URL names, on the services' loop."""
+        app = self._apps[f"{request.url.scheme}://{request.url.netloc.decode()}"]
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": request.method,
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+            "scheme": request.url.scheme,
+            "path": request.url.path,
+            "raw_path": request.url.raw_path.partition(b"?")[0],
+            "query_string": request.url.query,
+            "server": (request.url.host, request.url.port),
+            "client": ("127.0.0.1", 1),
+            "root_path": "",
+        }
+        said: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            said.append(message)
+
+        await app(scope, receive, send)
+        content = b"".join(message.get("body", b"") for message in said[1:])
+        return httpx2.Response(said[0]["status"], headers=said[0]["headers"], content=content, request=request)
+
+    def close(self) -> None:
+        """End the thread and delete the file. Safe to call twice."""
+        if not self._loop.is_closed():
+            self.now(self._file.close())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+            self._folder.cleanup()
+
+
+class LocalTransport(httpx2.BaseTransport):
+    """In the place of the network, for `client.api.Api`."""
+
+    def __init__(self, services: LocalServices) -> None:
+        self._services = services
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        return self._services.now(self._services.answer(request, request.read()))
+
+
+class AsyncLocalTransport(httpx2.AsyncBaseTransport):
+    """In the place of the network, for `client.async_api.AsyncApi`."""
+
+    def __init__(self, services: LocalServices) -> None:
+        self._services = services
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        return await self._services.soon(self._services.answer(request, await request.aread()))
