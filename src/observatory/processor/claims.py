@@ -2,20 +2,45 @@
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol
 
 from observatory.core import limits
 from observatory.core.command import Release, Start
 from observatory.core.errors import IllegalTransition
-from observatory.core.job import JobStatus
+from observatory.core.handler import Handler
+from observatory.core.job import Job, JobStatus
 from observatory.core.lifecycle import transition
-from observatory.event_bus.port import Hints
-from observatory.job_store.port import Applied, Order
-from observatory.processor.attempts import Attempt
+from observatory.core.sources import Clock
+from observatory.event_bus.port import EventBus, Hints
+from observatory.job_store.port import Applied, JobStore, Order, WorkerInfo
+from observatory.processor.attempts import Attempt, Attempts
 from observatory.processor.call import refusal_of
+from observatory.processor.settles import Settles
 
-if TYPE_CHECKING:
-    from observatory.processor.worker import Worker
+
+class ClaimsJobs(Protocol):
+    """What the claims need of the worker that they fill."""
+
+    store: JobStore
+    bus: EventBus
+    clock: Clock
+    handlers: Mapping[str, Handler]
+    prefetch: int
+    lease_s: float
+    attempts: Attempts
+    is_draining: bool
+    settles: Settles
+
+    @property
+    def free_slots(self) -> int: ...
+
+    @property
+    def info(self) -> WorkerInfo: ...
+
+    def hold(self, job: Job, *, lease_ends_s: float) -> Attempt: ...
+
+    def begin(self, attempt: Attempt) -> None: ...
 
 
 class Claims:
@@ -23,7 +48,7 @@ class Claims:
 
     name = "processor claims"
 
-    def __init__(self, worker: "Worker") -> None:
+    def __init__(self, worker: ClaimsJobs) -> None:
         self._worker = worker
         self._hints: Hints | None = None
         self._has_slot = asyncio.Event()

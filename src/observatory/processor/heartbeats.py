@@ -1,18 +1,30 @@
 """The heartbeats of a processor: what keeps its leases, and what stops an attempt whose lease cannot be kept."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import structlog
 
 from observatory.core import limits
 from observatory.core.errors import StoreUnavailable
+from observatory.core.sources import Clock
+from observatory.job_store.port import JobStore, WorkerInfo
+from observatory.processor.attempts import Attempts
 from observatory.processor.context import StopReason
 
-if TYPE_CHECKING:
-    from observatory.processor.worker import Worker
-
 _log = structlog.get_logger("observatory.processor")
+
+
+class KeepsLeases(Protocol):
+    """What the heartbeats need of the worker whose leases they keep."""
+
+    store: JobStore
+    clock: Clock
+    lease_s: float
+    attempts: Attempts
+
+    @property
+    def info(self) -> WorkerInfo: ...
 
 
 class Heartbeats:
@@ -20,7 +32,7 @@ class Heartbeats:
 
     name = "processor heartbeats"
 
-    def __init__(self, worker: "Worker") -> None:
+    def __init__(self, worker: KeepsLeases) -> None:
         self._worker = worker
         self._pause_s = limits.HEARTBEAT_S
 
