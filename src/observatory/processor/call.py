@@ -10,6 +10,7 @@ from observatory.core.handler import Handler
 from observatory.core.job import Job, JsonObject
 from observatory.processor import ending
 from observatory.processor.context import AttemptFacts, JobContext, StopFlag, StopReason
+from observatory.processor.said import Said
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +22,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     arguments: JsonObject
     """The payload as the handler takes it: converted to the types it declares."""
     stop: StopFlag
+    said: Said
 
     def make(self) -> Any:
         """Call the handler; gives a coroutine if it is an async one."""
@@ -34,7 +36,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
             return self.raised(error)
 
     def raised(self, error: BaseException) -> ending.Ended:
-        return ending.raised(error, asked=self.stop.reason, timeout_s=self.attempt.timeout_s)
+        return ending.raised(error, asked=self.stop.reason, timeout_s=self.attempt.timeout_s, handler=self.handler)
 
     def stopped(self, reason: StopReason, how: str) -> ending.Ended:
         return ending.stopped(reason, how, timeout_s=self.attempt.timeout_s)

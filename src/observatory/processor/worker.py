@@ -16,12 +16,15 @@ from observatory.core.job import Job, Outcome
 from observatory.core.retry import RetryPolicy
 from observatory.core.sources import Clock, Randomness
 from observatory.event_bus.port import EventBus
+from observatory.job_store.attempt_logs import AttemptLogs
 from observatory.job_store.port import JobStore, WorkerInfo
 from observatory.processor.attempts import Attempt, Attempts
 from observatory.processor.claims import Claims
 from observatory.processor.context import StopReason
 from observatory.processor.ending import Ended, error_of, settle_command
 from observatory.processor.heartbeats import Heartbeats
+from observatory.processor.reports import Reports
+from observatory.processor.said import Said
 from observatory.processor.settles import Settles
 from observatory.processor.stopping import Stop
 
@@ -41,7 +44,7 @@ class RunsAttempts(Protocol):
         """Slots held by threads past their hard time-out."""
         ...
 
-    async def run(self, handler: Handler, job: Job, *, stop: Stop) -> Ended:
+    async def run(self, handler: Handler, job: Job, *, stop: Stop, said: Said | None = None) -> Ended:
         """Run one attempt to its end, whatever its handler does. Raises when the system gives it nothing to run in."""
         ...
 
@@ -55,6 +58,7 @@ class Worker:
         info: Who it is; its counts are filled in at every heartbeat.
         prefetch: Jobs that it may hold beyond its slots, VALIDATED.
         lease_s: How long a claim holds without a heartbeat.
+        logs: Where the logs of attempts are kept; None is nowhere.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Worker:
         randomness: Randomness,
         prefetch: int = 0,
         lease_s: float = limits.LEASE_S,
+        logs: AttemptLogs | None = None,
     ) -> None:
         self.store = store
         self.bus = bus
@@ -83,13 +88,14 @@ class Worker:
         self._info = info
         self._beginning = 0
         self.claims = Claims(self)
-        self.settles = Settles(store, self.attempts)
+        self.settles = Settles(store, logs, self.attempts)
         self.heartbeats = Heartbeats(self)
+        self.reports = Reports(store, logs, self.attempts, clock)
 
     @property
-    def loops(self) -> tuple[Claims, Settles, Heartbeats]:
+    def loops(self) -> tuple[Claims, Settles, Heartbeats, Reports]:
         """To be run under a supervisor."""
-        return self.claims, self.settles, self.heartbeats
+        return self.claims, self.settles, self.heartbeats, self.reports
 
     @property
     def free_slots(self) -> int:
@@ -141,7 +147,9 @@ class Worker:
 
     def hold(self, job: Job, *, lease_ends_s: float) -> Attempt:
         """Keep the lease of a claimed job alive from now on."""
-        attempt = Attempt(job, self.handlers[job.type], lease_ends_s=lease_ends_s)
+        said = Said(self.clock)
+        said.progress.on_news = self.reports.wake
+        attempt = Attempt(job, self.handlers[job.type], lease_ends_s=lease_ends_s, said=said)
         self.attempts.add(attempt)
         return attempt
 
@@ -155,7 +163,7 @@ class Worker:
         job = attempt.job
         self._beginning -= 1
         try:
-            ended = await self.runner.run(attempt.handler, job, stop=attempt.stop)
+            ended = await self.runner.run(attempt.handler, job, stop=attempt.stop, said=attempt.said)
             is_lost = attempt.stop.reason is StopReason.LEASE_LOST
             settle = None if is_lost else settle_command(ended, job, attempt.handler, self.randomness.random())
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 — else nobody settles it, and it is leased for ever
@@ -165,8 +173,9 @@ class Worker:
         if settle is None or attempt.stop.reason is StopReason.LEASE_LOST:
             _log.warning("lease lost, result dropped", job=job.id, attempt=job.attempt, fence=job.fence)
             self.attempts.remove(job.id, job.fence)
+            self.settles.offer_log(job, attempt.said)
             return
-        self.settles.offer(job, settle)
+        self.settles.offer(job, settle, attempt.said)
 
     def _not_run(self, job: Job, error: BaseException) -> Settle:
         """What ends an attempt that the processor itself could not run: the usual backoff, whatever its type says."""

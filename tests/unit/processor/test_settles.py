@@ -31,7 +31,7 @@ class SlowStore:
 
 
 def settles_of(store: SlowStore) -> Settles:
-    return Settles(cast("Any", store), Attempts())
+    return Settles(cast("Any", store), None, Attempts())
 
 
 def offer(settles: Settles, ids: SeededIds) -> str:
