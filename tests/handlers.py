@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import logging
 import multiprocessing
 import os
 import re
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -584,3 +586,156 @@ def print_much(ctx: JobContext, *, lines: int) -> int:
     print("to stderr", file=sys.stderr)
     ctx.log.info("logged by the handler")
     return lines
+
+
+# --- saying how far they are, and what they do ----------------------------------------------------
+
+
+def _count(ctx: JobContext, count: int, message: str) -> int:
+    for number in range(1, count + 1):
+        ctx.progress(done=number, total=count, message=message)
+    return count
+
+
+@app.job("count.async")
+async def count_async(ctx: JobContext, *, count: int, message: str = "") -> int:
+    return _count(ctx, count, message)
+
+
+@app.job("count.thread")
+def count_thread(ctx: JobContext, *, count: int, message: str = "") -> int:
+    return _count(ctx, count, message)
+
+
+@app.job("count.process", runs_in="process")
+def count_process(ctx: JobContext, *, count: int, message: str = "") -> int:
+    return _count(ctx, count, message)
+
+
+def _say(ctx: JobContext, text: str, times: int) -> str:
+    for number in range(times):
+        print(text, number)
+        print(text, number, "to stderr", file=sys.stderr)
+    ctx.log.info("%s by the logger of the context", text)
+    logging.getLogger("somebody.else").warning("%s by a logger", text)
+    return text
+
+
+@app.job("say.async")
+async def say_async(ctx: JobContext, *, text: str, times: int = 1) -> str:
+    _say(ctx, text, times)
+    await asyncio.sleep(0)
+    await asyncio.to_thread(print, text, "from a thread of asyncio")
+    return text
+
+
+@app.job("say.thread")
+def say_thread(ctx: JobContext, *, text: str, times: int = 1) -> str:
+    return _say(ctx, text, times)
+
+
+@app.job("say.process", runs_in="process")
+def say_process(ctx: JobContext, *, text: str, times: int = 1) -> str:
+    return _say(ctx, text, times)
+
+
+@app.job("say.raw", runs_in="process")
+def say_raw(ctx: JobContext) -> None:
+    os.write(1, b"half \xff and \x1b[31mred\0\nwithout an end")
+
+
+@app.job("say.and.die", runs_in="process")
+def say_and_die(ctx: JobContext) -> None:
+    print("the last words")
+    ctypes.string_at(0)
+
+
+@app.job("flood.process", runs_in="process", timeout_s=120)
+def flood_process(ctx: JobContext, *, mib: int) -> int:
+    line = "x" * 1023 + "\n"
+    block = line * 1024
+    for _ in range(mib):
+        sys.stdout.write(block)
+    return mib
+
+
+@app.job("flood.thread", timeout_s=120)
+def flood_thread(ctx: JobContext, *, mib: int) -> int:
+    block = ("x" * 1023 + "\n") * 1024
+    for _ in range(mib):
+        sys.stdout.write(block)
+    return mib
+
+
+# --- classes of exceptions ------------------------------------------------------------------------
+
+
+class Fleeting(ConnectionError):
+    """Of a kind that is tried again."""
+
+
+class Lasting(Fleeting):
+    """Of a kind that is not, though its base is."""
+
+
+_KINDS: dict[str, type[Exception]] = {"fleeting": Fleeting, "lasting": Lasting, "other": KeyError, "wish": Retry}
+
+
+def _raise_kind(kind: str) -> None:
+    raise _KINDS[kind]("as declared")
+
+
+@app.job("declared.async", retry_on=(ConnectionError,), discard_on=(Lasting,))
+async def declared_async(ctx: JobContext, *, kind: str) -> None:
+    _raise_kind(kind)
+
+
+@app.job("declared.thread", retry_on=(ConnectionError,), discard_on=(Lasting,))
+def declared_thread(ctx: JobContext, *, kind: str) -> None:
+    _raise_kind(kind)
+
+
+@app.job("declared.process", runs_in="process", retry_on=(ConnectionError,), discard_on=(Lasting,))
+def declared_process(ctx: JobContext, *, kind: str) -> None:
+    _raise_kind(kind)
+
+
+# --- asked to stop --------------------------------------------------------------------------------
+
+
+def _heed(ctx: JobContext, then: str) -> str:
+    ctx.progress(message="begun")
+    while not ctx.should_stop:
+        time.sleep(0.005)
+    if then == "stop":
+        ctx.stop_if_asked()
+    if then == "raise":
+        raise RuntimeError("while it stopped")
+    return str(ctx.stop_reason)
+
+
+@app.job("heed.async")
+async def heed_async(ctx: JobContext, *, then: str) -> str:
+    ctx.progress(message="begun")
+    reason = await ctx.stopping()
+    if then == "stop":
+        ctx.stop_if_asked()
+    if then == "raise":
+        raise RuntimeError("while it stopped")
+    return str(reason)
+
+
+@app.job("heed.thread")
+def heed_thread(ctx: JobContext, *, then: str) -> str:
+    return _heed(ctx, then)
+
+
+@app.job("heed.process", runs_in="process")
+def heed_process(ctx: JobContext, *, then: str) -> str:
+    return _heed(ctx, then)
+
+
+@app.job("count.slowly")
+def count_slowly(ctx: JobContext) -> None:
+    ctx.progress(done=1, total=2, message="half way")
+    time.sleep(2.5)

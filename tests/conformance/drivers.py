@@ -21,8 +21,9 @@ from observatory.event_bus.in_process import InProcessBus
 from observatory.event_bus.port import EventBus
 from observatory.event_log.port import EventLog
 from observatory.event_log.sqlite import SqliteEventLog
+from observatory.job_store.attempt_logs import AttemptLogs
 from observatory.job_store.port import JobQueries, JobStore, Outbox
-from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.job_store.sqlite import MIGRATIONS, SqliteAttemptLogs, SqliteJobQueries, SqliteJobStore, SqliteOutbox
 from observatory.testing.manual_sources import ManualClock, SeededIds
 from observatory.view_store.port import ViewStore
 from observatory.view_store.sqlite import SqliteViewStore
@@ -87,6 +88,7 @@ class Truth:
     queries: JobQueries
     log: EventLog
     """The history that the truth itself keeps."""
+    attempt_logs: AttemptLogs
     clock: ManualClock
     ids: Ids
     faults: Faults
@@ -226,6 +228,7 @@ class SqliteEngine:
             outbox=SqliteOutbox(file),
             queries=SqliteJobQueries(file),
             log=SqliteEventLog(file),
+            attempt_logs=SqliteAttemptLogs(file, clock=clock),
             clock=clock,
             ids=ids,
             faults=faults,

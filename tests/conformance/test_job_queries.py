@@ -66,7 +66,7 @@ async def submit_large_and_small(truth):
     done, failed = await truth.store.claim(types=["example"], worker="w", count_max=2, lease_s=10.0)
     await truth.store.apply(
         [
-            Order(done.id, Report(fence=done.fence, progress=Progress(fraction=0.5, note="hälf"))),
+            Order(done.id, Report(fence=done.fence, progress=Progress(fraction=0.5, message="hälf"))),
             Order(done.id, Succeed(fence=done.fence, result={"text": "ü" * 70}, run_s=0.1)),
             Order(failed.id, fail(failed)),
         ]

@@ -143,7 +143,7 @@ class TestRoundTrip:
             Snooze(fence=1, run_in_s=60.0),
             Release(fence=1),
             Refuse(fence=1, error=ERROR),
-            Report(fence=1, progress=Progress(fraction=0.25, note="ein Viertel")),
+            Report(fence=1, progress=Progress(fraction=0.25, message="ein Viertel")),
             Cancel(),
             Rescue(fence=1, retry_in_s=1.0),
         ]

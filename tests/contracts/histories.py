@@ -21,7 +21,7 @@ from observatory.core.command import (
 )
 from observatory.core.errors import IllegalTransition, LeaseLost
 from observatory.core.event import Event, Producer, event_of
-from observatory.core.job import Job, JobError, JobStatus, NewJob, Outcome, Progress
+from observatory.core.job import ErrorFrame, Job, JobError, JobStatus, NewJob, Outcome, Progress, RelatedError
 from observatory.core.lifecycle import transition
 
 START = datetime(2026, 1, 31, 12, 0, 0, 1, tzinfo=UTC)
@@ -38,8 +38,27 @@ IDS = st.uuids().map(str)
 TYPES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}", fullmatch=True)
 QUEUES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
 KEYS = st.from_regex(r"[A-Za-z0-9._:/-]{1,128}", fullmatch=True)
-ERRORS = st.builds(JobError, type=st.text(max_size=9), message=st.text(max_size=9), traceback=st.none() | st.text())
-PROGRESS = st.builds(Progress, fraction=st.none() | st.floats(0, 1), note=st.none() | st.text(max_size=256))
+FRAMES = st.lists(
+    st.builds(
+        ErrorFrame, file=st.text(max_size=9), line=st.integers(0, 99), function=st.text(max_size=9),
+        source=st.none() | st.text(max_size=9),
+    ),
+    max_size=2,
+)  # fmt: skip
+RELATED = st.lists(
+    st.builds(
+        RelatedError, relation=st.sampled_from(["cause", "context", "member"]), type=st.text(max_size=9),
+        qualified_type=st.text(max_size=9), message=st.text(max_size=9), frames=FRAMES,
+        frames_left_out=st.integers(0, 9),
+    ),
+    max_size=2,
+)  # fmt: skip
+ERRORS = st.builds(
+    JobError, type=st.text(max_size=9), message=st.text(max_size=9), traceback=st.none() | st.text(),
+    qualified_type=st.none() | st.text(max_size=9), frames=FRAMES, frames_left_out=st.integers(0, 9), related=RELATED,
+    related_left_out=st.integers(0, 9),
+)  # fmt: skip
+PROGRESS = st.builds(Progress, fraction=st.none() | st.floats(0, 1), message=st.none() | st.text(max_size=256))
 INSTANTS = st.datetimes(datetime(1000, 1, 1), datetime(2999, 12, 31)).map(lambda at: at.replace(tzinfo=UTC))  # noqa: DTZ001 - drawn without a zone, given one here
 
 NEW_JOBS = st.builds(

@@ -111,8 +111,8 @@ def test_bounds_are_those_of_the_code():
     assert contracts.schema("job-batch-request")["maxItems"] == limits.BATCH_JOBS_MAX
     assert contracts.schema("event-batch")["properties"]["events"]["maxItems"] == limits.RELAY_BATCH_MAX
     assert contracts.schema("problem")["properties"]["errors"]["maxItems"] == limits.VIOLATIONS_MAX
-    assert contracts.schema("job")["$defs"]["progress"]["properties"]["note"]["maxLength"] == (
-        limits.PROGRESS_NOTE_BYTES_MAX
+    assert contracts.schema("job")["$defs"]["progress"]["properties"]["message"]["maxLength"] == (
+        limits.PROGRESS_MESSAGE_BYTES_MAX
     )
     assert contracts.schema("job-list")["$defs"]["cursor"]["maxLength"] == limits.CURSOR_CHARS_MAX
     assert contracts.schema("job-list")["properties"]["items"]["maxItems"] >= limits.PAGE_ITEMS_MAX

@@ -40,6 +40,7 @@ STRUCTS: dict[str, Any] = {
     "queue-list": wire.Page[wire.QueueInfo],
     "worker-list": wire.Page[WorkerInfo],
     "type-list": wire.Page[wire.SeenType],
+    "attempt-log": wire.AttemptLogSeen,
 }
 GOOD, BAD = (
     {name: [case.document for case in cases if case.name == name and not case.version] for name in STRUCTS}
@@ -107,7 +108,7 @@ _ODD_VALUES: list[Any] = [
     "0196a0c4-7d01-7025-905b-000000000001", "0196A0C4-7D01-7025-905B-000000000001", "0196a0c47d0170259",
     [], ["a"], [1, 2], {}, {"a": 1}, {"id": 1}, {"type": "T", "message": "m"},
     {"type": "T", "message": "m", "traceback": None},
-    {"fraction": 1}, {"fraction": None}, {"fraction": 0.5, "note": "n"},
+    {"fraction": 1}, {"fraction": None}, {"fraction": 0.5, "message": "n"},
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from observatory.engine.sqlite_migrations import load_migrations, migrate
 from observatory.event_bus.in_process import InProcessBus, InProcessSubscription
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.port import WorkerInfo
-from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.job_store.sqlite import MIGRATIONS, SqliteAttemptLogs, SqliteJobQueries, SqliteJobStore, SqliteOutbox
 from observatory.maintenance.due_jobs import DueJobs
 from observatory.maintenance.relay import Relay
 from observatory.maintenance.rescuer import Rescuer
@@ -47,6 +47,7 @@ class Place:
     news: InProcessSubscription
     ids: SystemIds
     seen: list[Event]
+    logs: SqliteAttemptLogs
 
     async def submit(self, type: str, payload: Mapping[str, Any] | None = None, **fields: Any) -> str:
         """Accept one job and wake the processor; returns its id."""
@@ -100,6 +101,7 @@ async def running_place(
         file, producer=Producer(service="processor", instance_id=instance, version="0"), clock=clock, ids=ids
     )
     queries, log, views = SqliteJobQueries(file), SqliteEventLog(file), SqliteViewStore(file)
+    logs = SqliteAttemptLogs(file, clock=clock)
     runner = Runner(slots=slots, clock=clock, app_spec=app, drain_s=0.2, grace_s=0.2)
     info = WorkerInfo(instance_id=instance, host="here", pid=1, version="0", started_at=clock.now(), slots=slots)
     worker = Worker(
@@ -112,6 +114,7 @@ async def running_place(
         randomness=chance,
         prefetch=prefetch,
         lease_s=lease_s,
+        logs=logs,
     )
     metrics = MetricsEngine(bus=bus, log=log, views=views, ids=ids, clock=clock)
     loops = [
@@ -128,7 +131,7 @@ async def running_place(
     supervised = asyncio.create_task(Supervisor(clock=clock, randomness=chance).run(loops, stop))
     place = Place(
         file=file, store=store, queries=queries, log=log, views=views, bus=bus, runner=runner,
-        worker=worker, news=news, ids=ids, seen=[],
+        worker=worker, news=news, ids=ids, seen=[], logs=logs,
     )  # fmt: skip
     try:
         yield place

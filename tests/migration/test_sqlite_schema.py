@@ -18,8 +18,10 @@ from observatory.engine.sqlite_migrations import load_migrations, migrate
 from observatory.engine.sqlite_rows import execute_rows
 from observatory.event_log.port import EventFilter
 from observatory.event_log.sqlite import SqliteEventLog
+from observatory.job_store.attempt_logs import AttemptLog
 from observatory.job_store.port import JobFilter, Lease, Order, WorkerInfo
-from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.job_store.sqlite import MIGRATIONS, SqliteAttemptLogs, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.job_store.sqlite import attempt_logs as sqlite_attempt_logs
 from observatory.job_store.sqlite import outbox as sqlite_outbox
 from observatory.job_store.sqlite import queries as sqlite_queries
 from observatory.job_store.sqlite import store as sqlite_store
@@ -27,7 +29,7 @@ from observatory.job_store.sqlite.rows import JOB_COLUMN_COUNT, JOB_COLUMNS, ins
 from observatory.testing.factories import PRODUCER, JobFactory, fail, new_job, type_info
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
 
-SQL = sqlite_store.SQL | sqlite_outbox.SQL | sqlite_queries.SQL
+SQL = sqlite_store.SQL | sqlite_outbox.SQL | sqlite_queries.SQL | sqlite_attempt_logs.SQL
 
 READS_FROM_THE_NEWEST = {
     "a page without a filter": "stops at its LIMIT after the newest jobs",
@@ -83,6 +85,7 @@ class Driven:
         self.store = SqliteJobStore(self.file, producer=PRODUCER, clock=self.clock, ids=self.ids)
         self.queries, self.outbox = SqliteJobQueries(self.file), SqliteOutbox(self.file)
         self.log = SqliteEventLog(self.file)
+        self.logs = SqliteAttemptLogs(self.file, clock=self.clock)
 
     async def submit(self, count, **fields):
         return await self.store.submit([new_job(self.ids, **fields) for _ in range(count)])
@@ -118,6 +121,7 @@ class Driven:
         rescues = [Order(one.lease.job_id, Rescue(fence=one.lease.fence, retry_in_s=1.0)) for one in expired]
         await self.store.apply(rescues)
         await self.outbox.unpublished(count_max=10)
+        await self.logs.save([AttemptLog(job_id=job.id, attempt=1, fence=1, lines=(), is_complete=True)])
 
 
 @pytest.fixture
@@ -142,7 +146,7 @@ def plans(driven, statements):
 
 def reads_everything(line):
     """True for a plan's line that walks a growing table, in the order of its key or of an index."""
-    return re.match(r"SCAN (jobs|events)\b", line) is not None
+    return re.match(r"SCAN (jobs|events|attempt_logs)\b", line) is not None
 
 
 async def test_no_change_reads_a_whole_table(driven):
@@ -190,6 +194,8 @@ QUESTIONS = {
     "workers": lambda d: d.queries.workers(),
     "types": lambda d: d.queries.types(),
     "unpublished events": unpublished_after_a_restart,
+    "the log of an attempt": lambda d: d.logs.attempt_log("x", attempt=1),
+    "the last log": lambda d: d.logs.attempt_log("x"),
     "events after a position": lambda d: d.log.after(5, count_max=10),
     "events before a position": lambda d: d.log.before(500, count_max=10),
     "the newest events": lambda d: d.log.before(None, count_max=10),
@@ -323,3 +329,13 @@ def test_a_rolled_back_event_leaves_no_gap_in_the_positions(table):
     execute_rows(table, INSERT_EVENTS, [values])
 
     assert table.execute("SELECT position FROM events").fetchall() == [(1,)]
+
+
+def test_the_logs_of_a_job_go_with_it(table):
+    jobs = [job_id for (job_id,) in table.execute("SELECT id FROM jobs ORDER BY number")]
+    for job_id in jobs:
+        table.execute("INSERT INTO attempt_logs VALUES (?, 1, 1, 1, 0, 0, 0, '[]')", (job_id,))
+
+    table.execute("DELETE FROM jobs WHERE id = ?", jobs[:1])
+
+    assert table.execute("SELECT job_id FROM attempt_logs").fetchall() == [(jobs[1],)]

@@ -23,7 +23,8 @@ from observatory.event_bus.port import Delivery, Subscription
 from observatory.job_store.sqlite import store as job_store_sqlite
 from observatory.job_store.sqlite.store import EarlierJobs, SqliteJobStore
 from observatory.maintenance.relay import Relay
-from observatory.processor.worker import Claims, Heartbeats
+from observatory.processor.claims import Claims
+from observatory.processor.heartbeats import Heartbeats
 from observatory.view_store.projection import Projection
 from tests.simulation.checkers import Violation
 from tests.simulation.world import Outcome, World, run_seed

@@ -194,7 +194,11 @@ class Deeds:
 
     async def _work(self, context: JobContext, deed: str, stream: Stream) -> None:
         run_s = stream.choice((0.0, 0.05, 0.3, 1.0, 4.0, 12.0, 25.0, 25.0, 40.0, 40.0))
+        for done in range(stream.choice((0, 0, 1, 20))):
+            context.progress(done=done, total=20, message=deed)
         await self._spend(run_s / 4 if context.type == "steady" else run_s, ignores_stop=deed == "ignore")
+        if stream.random() < 0.2:
+            context.progress(1.0)
         if deed == "stop":
             context.stop_if_asked()
         if deed == "fail":

@@ -351,7 +351,7 @@ class World:
         worker = Worker(
             store=self.store,
             bus=self.bus,
-            runner=Runner(slots=info.slots, clock=clock, app_spec=None, watches_loop=False),
+            runner=Runner(slots=info.slots, clock=clock, app_spec=None, watches_loop=False, captures=False),
             handlers=Deeds(self, node, self.streams).handlers(),
             info=info,
             clock=clock,

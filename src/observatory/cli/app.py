@@ -29,6 +29,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("submit", "submit:submit", "Submit a job."),
     ("jobs", "reading:jobs", "List jobs, newest first."),
     ("job", "reading:job", "Show one job and its history."),
+    ("logs", "logs:logs", "Show what an attempt of a job logged and printed."),
     ("events", "reading:events", "List events in order."),
     ("stats", "reading:stats", "Show what the event history adds up to."),
     ("queues", "reading:queues", "List queues and how full they are."),

@@ -1,13 +1,13 @@
 """The services, as a program that may block sees them."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 import httpx2
 
-from observatory.client import calls, transport
+from observatory.client import calls, log_calls, transport
 from observatory.client.address import Address
 from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, Submission
 from observatory.client.errors import NotReachable, ServiceFailed
@@ -124,6 +124,14 @@ class Api:
         """The history of one job, from its first event on."""
         return self._page(calls.job_events(job_id, cursor))
 
+    def attempt_log(self, job_id: str, *, attempt: int | None = None) -> JsonObject:
+        """
+        What one attempt logged and printed, its end (`contracts/schemas/attempt-log`); the last one if none is named.
+
+        While the attempt runs it is a few seconds old.
+        """
+        return self._object(log_calls.attempt_log(job_id, attempt))
+
     def stats(self) -> JsonObject:
         """What the event history adds up to, with its position and age."""
         return self._object(calls.STATS)
@@ -137,7 +145,9 @@ class Api:
     def types(self) -> Page:
         return self._page(calls.TYPES)
 
-    def wait(self, job_id: str, timeout_s: float | None) -> JsonObject:
+    def wait(
+        self, job_id: str, timeout_s: float | None, *, on_look: Callable[[JsonObject], object] | None = None
+    ) -> JsonObject:
         """
         The job once it is final.
 
@@ -145,6 +155,7 @@ class Api:
 
         Args:
             timeout_s: None means as long as it takes.
+            on_look: Called with the job as it is at every look before it is final.
 
         Raises:
             WaitedTooLong: It was not final in time. It goes on.
@@ -158,6 +169,8 @@ class Api:
             else:
                 if is_final(job):
                     return job
+                if on_look is not None:
+                    on_look(job)
                 pause_s = waiting.seen(job, self._clock.monotonic())
             self._pause(pause_s)
 

@@ -7,7 +7,7 @@ from typing import Any, Self, Unpack
 
 import httpx2
 
-from observatory.client import calls, transport
+from observatory.client import calls, log_calls, transport
 from observatory.client.address import Address
 from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, Submission
 from observatory.client.errors import NotReachable, ServiceFailed
@@ -85,6 +85,9 @@ class AsyncApi:
     async def job_events(self, job_id: str, *, cursor: str | None = None) -> Page:
         return await self._page(calls.job_events(job_id, cursor))
 
+    async def attempt_log(self, job_id: str, *, attempt: int | None = None) -> JsonObject:
+        return await self._object(log_calls.attempt_log(job_id, attempt))
+
     async def stats(self) -> JsonObject:
         return await self._object(calls.STATS)
 
@@ -97,7 +100,9 @@ class AsyncApi:
     async def types(self) -> Page:
         return await self._page(calls.TYPES)
 
-    async def wait(self, job_id: str, timeout_s: float | None) -> JsonObject:
+    async def wait(
+        self, job_id: str, timeout_s: float | None, *, on_look: Callable[[JsonObject], object] | None = None
+    ) -> JsonObject:
         waiting = Waiting(job_id, timeout_s, self._clock.monotonic())
         while True:
             try:
@@ -107,6 +112,8 @@ class AsyncApi:
             else:
                 if is_final(job):
                     return job
+                if on_look is not None:
+                    on_look(job)
                 pause_s = waiting.seen(job, self._clock.monotonic())
             await self._pause(pause_s)
 

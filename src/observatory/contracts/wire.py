@@ -188,6 +188,29 @@ def stats_of(
     )
 
 
+class LogLineSeen(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One line of the log of an attempt."""
+
+    at: datetime
+    text: str
+
+
+class AttemptLogSeen(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The end of what one attempt logged and printed."""
+
+    job_id: str
+    attempt: int
+    lines: tuple[LogLineSeen, ...]
+    dropped_lines: int
+    """Lines before the first one that were not kept."""
+    dropped_bytes: int
+    is_complete: bool
+    """False while more may come."""
+    saved_at: datetime | None = None
+    """None when nothing is kept of this attempt."""
+    as_of: datetime
+
+
 class EventBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Events between the services, in order of position, without a gap."""
 

@@ -8,7 +8,7 @@ import msgspec
 
 from observatory.core import limits
 from observatory.core.job import JsonObject
-from observatory.core.retry import RetryPolicy
+from observatory.core.retry import ExceptionClasses, RetryPolicy
 
 
 class Isolation(StrEnum):
@@ -43,6 +43,10 @@ class Handler(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes_max: int | None = None
     """Address space of the child process; only with `runs_in` process. None means no limit."""
     retry: RetryPolicy = RetryPolicy()
+    retry_on: ExceptionClasses | None = None
+    """Only what is one of these is tried again; None is every exception."""
+    discard_on: ExceptionClasses = ()
+    """What is one of these is never tried again. See `core.retry.is_tried_again`."""
     payload_schema: JsonObject | None = None
     """JSON Schema of the payload, from the function's typed keyword parameters; None accepts any object."""
     check_payload: Callable[[JsonObject], JsonObject] | None = None

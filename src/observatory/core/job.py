@@ -66,6 +66,29 @@ class Outcome(StrEnum):
     """The handler asked to run later; costs no attempt."""
 
 
+class ErrorFrame(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One call on the way to an exception. Never holds the values of variables."""
+
+    file: str
+    line: int
+    function: str
+    """With its class, as in `Thumbnail.render`."""
+    source: str | None = None
+    """The line of code; None when it cannot be found."""
+
+
+class RelatedError(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An exception behind another one."""
+
+    relation: str
+    """`cause` (raised from it), `context` (came while it was handled) or `member` (of a group)."""
+    type: str
+    qualified_type: str
+    message: str
+    frames: list[ErrorFrame] = []
+    frames_left_out: int = 0
+
+
 class JobError(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Why the last attempt did not succeed. Never holds local variables."""
 
@@ -75,6 +98,15 @@ class JobError(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     """At most `limits.ERROR_MESSAGE_BYTES_MAX`."""
     traceback: str | None = None
     """At most `limits.ERROR_TRACEBACK_BYTES_MAX`; None when there is none."""
+    qualified_type: str | None = None
+    """Of an exception, as it is imported: `shop.errors.OutOfStock`; None for a word of ours."""
+    frames: list[ErrorFrame] = []
+    """Oldest first; of more than `limits.ERROR_FRAMES_MAX` the first and the last ones."""
+    frames_left_out: int = 0
+    """Between them."""
+    related: list[RelatedError] = []
+    """Exceptions behind it, the nearest first, at most `limits.ERROR_RELATED_MAX`."""
+    related_left_out: int = 0
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -82,8 +114,13 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
     fraction: float | None = None
     """From 0 to 1; None when the handler cannot tell."""
-    note: str | None = None
-    """At most `limits.PROGRESS_NOTE_BYTES_MAX`."""
+    done: float | None = None
+    """So many of `total`, in whatever the handler counts."""
+    total: float | None = None
+    message: str | None = None
+    """At most `limits.PROGRESS_MESSAGE_BYTES_MAX`."""
+    data: JsonObject | None = None
+    """The handler's own; at most `limits.PROGRESS_DATA_BYTES_MAX` as canonical JSON."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

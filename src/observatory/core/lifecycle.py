@@ -121,6 +121,8 @@ def _start(job: Job, command: Start, at: datetime) -> Transition:
 
 def _report(job: Job, command: Report, at: datetime) -> Transition:
     _check_executing(job, command.fence)
+    if command.progress == job.progress:
+        return Transition(job, ())
     return _step(job, at, (_E.PROGRESSED, {"progress": command.progress}, {}))
 
 

@@ -50,7 +50,61 @@ RESULT_BYTES_MAX = 64 * 1024
 
 ERROR_MESSAGE_BYTES_MAX = 4 * 1024
 ERROR_TRACEBACK_BYTES_MAX = 16 * 1024
-PROGRESS_NOTE_BYTES_MAX = 256
+"""A traceback as text: its end."""
+
+ERROR_FRAMES_MAX = 40
+"""Frames of an error, half of them its first and half its last: endless recursion shows where it began and ended."""
+
+ERROR_RELATED_MAX = 8
+"""Exceptions behind an error that are kept with it; of more their number."""
+
+ERROR_RELATED_FRAMES_MAX = 6
+"""Frames of each of them."""
+
+ERROR_RELATED_MESSAGE_BYTES_MAX = 512
+
+ERROR_PART_BYTES_MAX = 256
+"""A file, a function or a line of code in a frame."""
+
+ERROR_BYTES_MAX = 192 * 1024
+"""
+An error as JSON, with everything: what is behind it, and then its frames, are left out if it would be longer. Message
+and traceback alone stay below it, even where JSON takes six bytes for one.
+"""
+
+PROGRESS_MESSAGE_BYTES_MAX = 256
+"""One line about how far an attempt is; more belongs in its log."""
+
+PROGRESS_DATA_BYTES_MAX = 4 * 1024
+"""A handler's own part of its progress, as canonical JSON: every report is an event that is kept."""
+
+PROGRESS_EVERY_S = 1.0
+"""At most one `job.progressed` per attempt in this time, however often its handler calls; the newest call counts."""
+
+ATTEMPT_LOG_BYTES_MAX = 64 * 1024
+"""What is kept of what one attempt logs and prints: the end of it."""
+
+ATTEMPT_LOG_LINES_MAX = 2_000
+"""Lines of it: a flood of empty lines costs no more than one of text."""
+
+ATTEMPT_LOG_PIECE_BYTES_MAX = 4 * 1024
+ATTEMPT_LOG_PIECE_S = 0.001
+"""What is written within so much time shares one time stamp, up to so many bytes."""
+
+ATTEMPT_LOG_SAVE_S = 3.0
+"""How often the log of a running attempt is saved: what a crash may cost of it."""
+
+ATTEMPT_LOGS_KEPT = 10
+"""Logs kept of one job, the newest: snoozes and releases cost no attempt, but each may leave a log."""
+
+CHILD_READ_BYTES = 64 * 1024
+"""What is read of a child's output at once: as much as a pipe holds."""
+
+CHILD_OUTPUT_REST_BYTES_MAX = 1024 * 1024
+"""What is still read of a child's output when its attempt is over: a program that it left may write for ever."""
+
+CHILD_STRAY_BYTES_MAX = 1024
+"""What is shown of the output of a child that runs no attempt."""
 
 # --- leases -----------------------------------------------------------------------------------
 
@@ -371,7 +425,9 @@ assert STOP_S_MAX + STOP_LEAVE_S + STOP_LAST_WORDS_S < 5.0, "a stop ends within 
 assert LOOP_LOOK_S * 2 < LOOP_STALL_S
 assert STOP_EARLY_S < LEASE_S - HEARTBEAT_S
 assert PAYLOAD_BYTES_MAX < BODY_BYTES_MAX
-assert PAYLOAD_BYTES_MAX + METADATA_BYTES_MAX + RESULT_BYTES_MAX + ERROR_TRACEBACK_BYTES_MAX < READ_BYTES_MAX
+assert PAYLOAD_BYTES_MAX + METADATA_BYTES_MAX + RESULT_BYTES_MAX + 2 * ERROR_BYTES_MAX < READ_BYTES_MAX
+assert 6 * (ERROR_MESSAGE_BYTES_MAX + ERROR_TRACEBACK_BYTES_MAX + 2 * TRACEBACK_LINE_BYTES_MAX) < ERROR_BYTES_MAX
+assert RESULT_BYTES_MAX + ERROR_BYTES_MAX < CHILD_MESSAGE_BYTES_MAX
 assert STATEMENT_S_MAX + BUSY_S_MAX < REQUEST_S_MAX
 assert TARGET_BYTES_MAX + HEADERS_BYTES_MAX < HEAD_BYTES_MAX
 assert SUBSCRIPTION_BATCHES_MAX * READ_BYTES_MAX <= 64 * 1024 * 1024

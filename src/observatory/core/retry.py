@@ -8,6 +8,8 @@ import msgspec
 
 from observatory.core import limits
 
+ExceptionClasses = tuple[type[BaseException], ...]
+
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How long to wait before the next attempt. All in seconds."""
@@ -15,12 +17,20 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     base_s: float = msgspec.field(default=limits.RETRY_BASE_S, name="baseSeconds")
     factor: float = limits.RETRY_FACTOR
     cap_s: float = msgspec.field(default=limits.RETRY_CAP_S, name="capSeconds")
+    jitter: float = 1.0
+    """The share of the wait that is drawn: 1 is full jitter, 0 waits the full time each time."""
 
     def __post_init__(self) -> None:
+        for name in ("base_s", "factor", "cap_s", "jitter"):
+            value: object = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise TypeError(f"{name} of a RetryPolicy is {value!r:.40}; it is a number")
         if not (0 < self.base_s <= self.cap_s <= limits.SNOOZE_S_MAX):
             raise ValueError(f"0 < base_s <= cap_s <= {limits.SNOOZE_S_MAX} does not hold for {self}")
         if not 1.0 <= self.factor <= 10.0:
             raise ValueError(f"factor is {self.factor}; it must be from 1 to 10")
+        if not 0.0 <= self.jitter <= 1.0:
+            raise ValueError(f"jitter is {self.jitter}; it must be from 0 to 1")
 
     def ceiling_s(self, attempt: int) -> float:
         """The longest wait after *attempt* (1, 2, …): never shrinks with it, never above `cap_s`."""
@@ -32,8 +42,27 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             return self.cap_s
 
     def delay_s(self, attempt: int, chance: float) -> float:
-        """The wait after *attempt*: the share *chance* (uniform in [0, 1)) of its ceiling."""
-        return self.ceiling_s(attempt) * chance
+        """The wait after *attempt*: its ceiling, less a share of it by *chance* (uniform in [0, 1)) and the jitter."""
+        return self.ceiling_s(attempt) * (1.0 - self.jitter + self.jitter * chance)
+
+
+def is_tried_again(
+    kind: type[BaseException],
+    retry_on: ExceptionClasses | None,
+    discard_on: ExceptionClasses,
+) -> bool:
+    """
+    Whether an attempt that raised an exception of *kind* is followed by another one, as long as any is left.
+
+    The nearest class decides: of *kind* and its bases, in their order, the first that either names. If none
+    is named, the exception is tried again unless *retry_on* names what is.
+    """
+    for base in type.mro(kind):
+        if base in discard_on:
+            return False
+        if retry_on is not None and base in retry_on:
+            return True
+    return retry_on is None
 
 
 class Retry(Exception):

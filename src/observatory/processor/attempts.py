@@ -1,22 +1,27 @@
 """The attempts a processor holds: from the claim until the store has taken their settle."""
 
 import asyncio
+import math
 from collections.abc import Iterator
 
 from observatory.core.handler import Handler
 from observatory.core.job import Job
 from observatory.job_store.port import Lease
 from observatory.processor.context import StopReason
+from observatory.processor.said import Said
 from observatory.processor.stopping import Stop
 
 
 class Attempt:
     """One claimed job."""
 
-    def __init__(self, job: Job, handler: Handler, *, lease_ends_s: float) -> None:
+    def __init__(self, job: Job, handler: Handler, *, lease_ends_s: float, said: Said) -> None:
         self.job = job
         self.handler = handler
         self.stop = Stop()
+        self.said = said
+        self.report_at_s = -math.inf
+        """From when on its next progress may be recorded, by the monotonic clock."""
         self.lease_ends_s = lease_ends_s
         """By this processor's monotonic clock, counted from before the claim was asked for: never too late."""
         self.is_running = True

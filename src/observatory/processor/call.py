@@ -11,6 +11,7 @@ from observatory.core.job import Job, JsonObject
 from observatory.processor import ending
 from observatory.processor.context import AttemptFacts, JobContext, StopFlag, StopReason
 from observatory.processor.current import current_job
+from observatory.processor.said import Said
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +23,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     arguments: JsonObject
     """The payload as the handler takes it: converted to the types it declares."""
     stop: StopFlag
+    said: Said
 
     def make(self) -> Any:
         """Call the handler, in a context of its own; gives a coroutine if it is an async one."""
@@ -36,7 +38,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
             return self.raised(error)
 
     def raised(self, error: BaseException) -> ending.Ended:
-        return ending.raised(error, asked=self.stop.reason, timeout_s=self.attempt.timeout_s)
+        return ending.raised(error, asked=self.stop.reason, timeout_s=self.attempt.timeout_s, handler=self.handler)
 
     def stopped(self, reason: StopReason, how: str) -> ending.Ended:
         return ending.stopped(reason, how, timeout_s=self.attempt.timeout_s)

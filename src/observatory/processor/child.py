@@ -2,8 +2,9 @@
 The child process: `main`, in an interpreter that `in_process` starts.
 
 It speaks `child_protocol` over its standard input and output, which it moves out of the handlers'
-way first: they read nothing, and what they print goes to standard error. The handler runs in the
-main thread; a second thread listens, so that the end of the processor is noticed during work too.
+way first: they read nothing, and what they print goes to standard error, a pipe that the processor reads
+into the log of the attempt. The handler runs in the main thread; a second thread listens, so that the end
+of the processor is noticed during work too, and a third one sends the handler's progress.
 """
 
 import contextlib
@@ -16,16 +17,18 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
 from observatory.core.handler import Handler
-from observatory.core.job import Outcome
+from observatory.core.job import Outcome, Progress
 from observatory.core.sources import Clock
 from observatory.processor import child_protocol as protocol
 from observatory.processor import ending
 from observatory.processor.app_spec import load_attribute, load_handlers
 from observatory.processor.call import arguments_of
+from observatory.processor.capture import LINE
+from observatory.processor.child_reports import ChildReports
 from observatory.processor.context import JobContext, StopFlag
 from observatory.processor.current import current_job
 from observatory.processor.left_behind import Surroundings
@@ -56,6 +59,8 @@ class Child:
         self._running: tuple[protocol.Run, StopFlag] | None = None
         self._held = threading.local()
         self._pid = os.getpid()
+        self._saying = threading.Lock()
+        self._reports = ChildReports(self._say)
         if sys.platform != "win32":
             os.register_at_fork(
                 before=self._hold_signals, after_in_parent=self._let_signals_through, after_in_child=self._become_a_copy
@@ -75,6 +80,7 @@ class Child:
             self._say(protocol.NotReady(ending.error_from(error)))
             return 1
         threading.Thread(target=self._listen, args=(messages,), name="listen", daemon=True).start()
+        self._reports.start()
         self._say(protocol.Ready())
         self._work(handlers, clock)
         return 0
@@ -83,8 +89,10 @@ class Child:
         surroundings = Surroundings()
         while (item := self._runs.get()) is not None:
             run, stop = item
-            ended = _attempt(run, handlers, clock, stop, pid=self._pid)
+            report = self._reports.begin(run.attempt)
+            ended = _attempt(run, handlers, clock, stop, report=report, pid=self._pid)
             self._running = None
+            self._reports.end()
             done = protocol.Done(run.attempt.job_id, run.attempt.fence, ended, surroundings.restore())
             _flush()
             self._say(done)
@@ -122,6 +130,7 @@ class Child:
 
     def _become_a_copy(self) -> None:
         """In a copy that a handler made with `fork`: neither hear nor say anything, and end when told to."""
+        self._reports.become_a_copy()
         _let_anybody_end_this()
         self._let_signals_through()
         for pipe in (self._from_processor, self._to_processor):
@@ -131,19 +140,26 @@ class Child:
     def _say(self, message: protocol.FromChild) -> None:
         _end_if_a_copy(self._pid)  # of an import, or one of an attempt that came this far
         rest = memoryview(protocol.framed(message))
-        while rest:
-            rest = rest[os.write(self._to_processor, rest) :]
+        with self._saying:
+            while rest:
+                rest = rest[os.write(self._to_processor, rest) :]
 
 
 def _attempt(
-    run: protocol.Run, handlers: Mapping[str, Handler], clock: Clock, stop: StopFlag, *, pid: int
+    run: protocol.Run,
+    handlers: Mapping[str, Handler],
+    clock: Clock,
+    stop: StopFlag,
+    *,
+    report: Callable[[Progress], object],
+    pid: int,
 ) -> ending.Ended:
     """How the attempt ended. Only the process *pid* returns from here."""
     handler = handlers.get(run.attempt.type)
     if handler is None:
         error = ending.error_of("UnknownType", f"the application has no job type {run.attempt.type}")
         return ending.Ended(outcome=Outcome.FAILED, error=error)
-    context = JobContext(run.attempt, clock=clock, stop=stop)
+    context = JobContext(run.attempt, clock=clock, stop=stop, report=report)
     current_job.set(context)
     try:
         arguments = arguments_of(handler, run.payload)
@@ -154,7 +170,7 @@ def _attempt(
         if issubclass(type(error), MemoryError) and run.memory_bytes_max is not None:
             message = f"went past memory_bytes_max ({run.memory_bytes_max} bytes)"
             return ending.crashed(message, kind=ending.MEMORY_LIMIT, error=error)
-        return ending.raised(error, asked=stop.reason, timeout_s=run.attempt.timeout_s)
+        return ending.raised(error, asked=stop.reason, timeout_s=run.attempt.timeout_s, handler=handler)
     _end_if_a_copy(pid)
     return ending.returned(value)
 
@@ -258,8 +274,7 @@ def _show_what_handlers_say() -> None:
         sys.stdout.reconfigure(line_buffering=True)
     faulthandler.enable()  # says where a fatal signal struck
     shown = logging.StreamHandler()
-    form = "%(levelname)s %(name)s job=%(job_id)s %(message)s"
-    shown.setFormatter(logging.Formatter(form, defaults={"job_id": "-"}))
+    shown.setFormatter(logging.Formatter(LINE))
     logging.basicConfig(level=logging.INFO, handlers=[shown])
 
 

@@ -6,12 +6,13 @@ What a processor and its child say to each other: JSON messages, each behind its
                                   ◀───────── Ready, or NotReady {error} and its end
     Run {attempt, payload, …}     ─────────▶ calls the handler
     Ask {jobId, fence, reason}    ─────────▶ shows it to the handler that runs
+                                  ◀───────── Progressed {jobId, fence, progress}, seldom
                                   ◀───────── Done {jobId, fence, ended, …}
 
 What is said about one attempt names it, by job and fence: nothing that is said late, or by somebody
 who should not speak, is taken for a word about another attempt. Nothing is pickled, and a message
 names a job type, never something to import; only `Hello`, which comes from the settings of the
-processor, names the application.
+processor, names the application. What handlers print and log takes another way: a pipe that holds nothing else.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from typing import Any
 import msgspec
 
 from observatory.core import limits
-from observatory.core.job import JobError, JsonObject
+from observatory.core.job import JobError, JsonObject, Progress
 from observatory.processor.context import AttemptFacts, StopReason
 from observatory.processor.ending import Ended
 
@@ -64,6 +65,18 @@ class NotReady(msgspec.Struct, frozen=True, tag=True):
     error: JobError
 
 
+class Progressed(msgspec.Struct, frozen=True, tag=True):
+    """The running attempt says how far it is. No answer to anything."""
+
+    job_id: str
+    fence: int
+    progress: Progress
+
+    def is_of(self, attempt: AttemptFacts) -> bool:
+        """Whether it is about *attempt*."""
+        return (self.job_id, self.fence) == (attempt.job_id, attempt.fence)
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """The handler of this attempt came back."""
 
@@ -79,7 +92,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 ToChild = Hello | Run | Ask
-FromChild = Ready | NotReady | Done
+FromChild = Ready | NotReady | Progressed | Done
 decode_to_child = msgspec.json.Decoder(ToChild).decode
 decode_from_child = msgspec.json.Decoder(FromChild).decode
 

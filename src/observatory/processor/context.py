@@ -1,14 +1,16 @@
 """What a handler is given: who it is, how long it has, and whether it should stop."""
 
 import logging
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any
 
 import msgspec
 
-from observatory.core.job import Job
+from observatory.core.job import Job, JsonObject, Progress
 from observatory.core.sources import Clock
+from observatory.processor.progress import progress_of
 
 _logger = logging.getLogger("observatory.job")
 
@@ -85,11 +87,22 @@ class JobContext:
     repetition, and `fence`, to let it refuse an attempt that was overtaken.
     """
 
-    def __init__(self, attempt: AttemptFacts, *, clock: Clock, stop: StopFlag) -> None:
+    def __init__(
+        self,
+        attempt: AttemptFacts,
+        *,
+        clock: Clock,
+        stop: StopFlag,
+        report: Callable[[Progress], object] | None = None,
+        wait_for_stop: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
         self._attempt = attempt
         self._clock = clock
         self._stop = stop
+        self._report = report
+        self._wait_for_stop = wait_for_stop
         self._ends_at_s = clock.monotonic() + attempt.timeout_s
+        self._deadline: datetime | None = None
 
     @property
     def job_id(self) -> str:
@@ -128,6 +141,13 @@ class JobContext:
         return max(0.0, self._ends_at_s - self._clock.monotonic())
 
     @property
+    def deadline(self) -> datetime:
+        """When the hard time-out comes, in UTC, by the wall clock when it was first asked for: to hand on to others."""
+        if self._deadline is None:
+            self._deadline = self._clock.now() + timedelta(seconds=self._ends_at_s - self._clock.monotonic())
+        return self._deadline
+
+    @property
     def should_stop(self) -> bool:
         """
         True once a cancel was requested, the processor drains, or the soft or hard time-out passed.
@@ -136,6 +156,56 @@ class JobContext:
         its result, and the job is completed; `stop_if_asked` is how to end unfinished.
         """
         return self._stop.reason is not None
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why it should stop; None while it need not. A later reason replaces it only if it weighs more."""
+        return self._stop.reason
+
+    async def stopping(self) -> StopReason:
+        """
+        Return when the attempt should stop, with the reason. Only in a handler that runs in `async`.
+
+        While a handler waits here, it is not cancelled at once when a cancel is requested, but only
+        `limits.STOP_GRACE_S` later, so that it can end in good order.
+
+        Raises:
+            RuntimeError: The handler runs in a thread or process; it looks at `should_stop`.
+        """
+        if self._wait_for_stop is None:
+            raise RuntimeError("only a handler that runs in async can await stopping(); others look at should_stop")
+        await self._wait_for_stop()
+        assert self._stop.reason is not None, "the wait ends with a reason"
+        return self._stop.reason
+
+    def progress(
+        self,
+        fraction: float | None = None,
+        *,
+        done: float | None = None,
+        total: float | None = None,
+        message: str | None = None,
+        data: JsonObject | None = None,
+    ) -> None:
+        """
+        Say how far the attempt is: `progress(0.5)`, `progress(done=5, total=10)`, `progress(message="reading")`.
+
+        Returns at once and may be called as often as one likes, from any thread: the newest call replaces
+        the ones before, and at most one in `limits.PROGRESS_EVERY_S` becomes an event of the job, the last
+        one in any case. What it replaces is all of what was said before. A new attempt begins without progress.
+
+        Args:
+            fraction: From 0 to 1.
+            done, total: In whatever the handler counts; more than the total counts as all of it.
+            message: At most `limits.PROGRESS_MESSAGE_BYTES_MAX`.
+            data: The handler's own JSON object, at most `limits.PROGRESS_DATA_BYTES_MAX`.
+
+        Raises:
+            TypeError, ValueError: A value is not what it may be; nothing was said.
+        """
+        progress = progress_of(fraction, done, total, message, data)
+        if self._report is not None:
+            self._report(progress)
 
     def stop_if_asked(self) -> None:
         """

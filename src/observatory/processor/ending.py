@@ -11,10 +11,12 @@ from observatory.core.command import Fail, Refuse, Release, Settle, Snooze, Succ
 from observatory.core.errors import BadJson, InvalidJob
 from observatory.core.handler import Handler
 from observatory.core.job import Job, JobError, Outcome
-from observatory.core.retry import Discard, Retry
+from observatory.core.retry import Discard, Retry, is_tried_again
 from observatory.core.retry import Snooze as SnoozeAsked
 from observatory.processor.context import Stopped, StopReason
+from observatory.processor.error_details import with_details
 from observatory.processor.error_text import kind_of, message_of, plain, traceback_of
+from observatory.processor.result_faults import largest_part, place_of_fault
 
 
 class RetryWish(StrEnum):
@@ -93,18 +95,32 @@ def returned(value: Any) -> Ended:
         result = msgspec.to_builtins(value, str_keys=True)
         text = strict_json.canonical(result)
         if len(text) > limits.RESULT_BYTES_MAX:
-            return _unusable("ResultTooLarge", f"the result has {len(text)} bytes of JSON; at most {_MOST} are kept")
+            return _too_large(result, len(text))
         # As written from the value itself: in the result, two keys that are the same text are one already.
         strict_json.decode(msgspec.json.encode(value))
     except BadJson as error:
         place = f" at {error.pointer}" if error.pointer else ""
         return _unusable("ResultNotJson", f"the result cannot be kept{place}: {error.detail}")
     except BaseException as error:  # noqa: BLE001 — whatever a handler returned must not end its processor
-        return _unusable("ResultNotJson", f"the result has no JSON form: {message_of(error)}")
+        return _unusable("ResultNotJson", f"the result has no JSON form{_where(value)}: {message_of(error)}")
     return Ended(outcome=Outcome.SUCCEEDED, result=result)
 
 
 _MOST = limits.RESULT_BYTES_MAX
+
+
+def _too_large(result: Any, size: int) -> Ended:
+    pointer, bytes_there = largest_part(result)
+    where = f"; {bytes_there} of them are at {pointer}" if pointer else ""
+    return _unusable("ResultTooLarge", f"the result has {size} bytes of JSON; at most {_MOST} are kept{where}")
+
+
+def _where(value: Any) -> str:
+    try:
+        pointer = place_of_fault(value)
+    except BaseException:  # noqa: BLE001 — a part of the value may be anything
+        return ""
+    return f" at {pointer}" if pointer else ""
 
 
 def _unusable(kind: str, message: str) -> Ended:
@@ -114,16 +130,19 @@ def _unusable(kind: str, message: str) -> Ended:
 # --- the handler raised ---------------------------------------------------------------------------
 
 
-def raised(error: BaseException, *, asked: StopReason | None, timeout_s: float) -> Ended:
+def raised(
+    error: BaseException, *, asked: StopReason | None, timeout_s: float, handler: Handler | None = None
+) -> Ended:
     """
     The handler raised *error*, which may be anything, SystemExit included. Never raises itself.
 
     Args:
         asked: Why the attempt was to stop, if it was.
         timeout_s: Hard time-out of the attempt.
+        handler: What says which exceptions are tried again; None tries all of them.
     """
     try:
-        return _raised(error, asked, timeout_s)
+        return _raised(error, asked, timeout_s, handler)
     except BaseException:  # noqa: BLE001 — every part of *error* is code of the handler's author
         return UNSHOWABLE
 
@@ -140,7 +159,7 @@ def is_wish(error: BaseException) -> bool:
     return issubclass(type(error), SnoozeAsked | Retry | Discard)
 
 
-def _raised(error: BaseException, asked: StopReason | None, timeout_s: float) -> Ended:
+def _raised(error: BaseException, asked: StopReason | None, timeout_s: float, handler: Handler | None) -> Ended:
     # By the class alone: isinstance asks the exception itself.
     kind = type(error)
     if issubclass(kind, Stopped) and asked is not None:
@@ -149,14 +168,17 @@ def _raised(error: BaseException, asked: StopReason | None, timeout_s: float) ->
     if issubclass(kind, Discard):
         return Ended(outcome=Outcome.FAILED, error=failure, retry=RetryWish.NEVER)
     if not issubclass(kind, SnoozeAsked | Retry):
-        return Ended(outcome=Outcome.FAILED, error=failure)
+        is_retried = handler is None or is_tried_again(kind, handler.retry_on, handler.discard_on)
+        wish = RetryWish.BY_POLICY if is_retried else RetryWish.NEVER
+        return Ended(outcome=Outcome.FAILED, error=failure, retry=wish)
     wait_s = _wait_s(error)
     if wait_s is None and issubclass(kind, Retry):
         return Ended(outcome=Outcome.FAILED, error=failure)
     least_s = 0.0 if issubclass(kind, Retry) else limits.SNOOZE_S_MIN
     if wait_s is None or not least_s <= wait_s <= limits.SNOOZE_S_MAX:
         message = f"{failure.message}; but in_s is {wait_s}, not from {least_s:g} to {limits.SNOOZE_S_MAX:.0f} seconds"
-        return Ended(outcome=Outcome.FAILED, error=error_of(failure.type, message, failure.traceback))
+        said = error_of(failure.type, message).message
+        return Ended(outcome=Outcome.FAILED, error=msgspec.structs.replace(failure, message=said))
     if issubclass(kind, SnoozeAsked):
         return Ended(outcome=Outcome.SNOOZED, wait_s=wait_s)
     return Ended(outcome=Outcome.FAILED, error=failure, retry=RetryWish.AFTER, wait_s=wait_s)
@@ -202,8 +224,8 @@ def abandoned(reason: StopReason, how: str, *, timeout_s: float) -> Ended:
 
 def crashed(message: str, *, kind: str = "Crashed", error: BaseException | None = None) -> Ended:
     """The process that ran the attempt ended, or must end."""
-    trace = None if error is None else traceback_of(error)
-    return Ended(outcome=Outcome.CRASHED, error=error_of(kind, message, trace))
+    failure = error_of(kind, message, None if error is None else traceback_of(error))
+    return Ended(outcome=Outcome.CRASHED, error=failure if error is None else with_details(failure, error))
 
 
 MEMORY_LIMIT = "MemoryLimit"
@@ -224,4 +246,5 @@ def error_of(kind: str, message: str, trace: str | None = None) -> JobError:
 
 def error_from(error: BaseException) -> JobError:
     """What *error*, which may be anything, says of itself. Never raises."""
-    return JobError(type=kind_of(error), message=message_of(error), traceback=traceback_of(error))
+    plainly = JobError(type=kind_of(error), message=message_of(error), traceback=traceback_of(error))
+    return with_details(plainly, error)

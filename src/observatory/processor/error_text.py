@@ -40,7 +40,7 @@ def message_of(error: BaseException) -> str:
 def traceback_of(error: BaseException) -> str | None:
     """The handler's frames, newest last, without the values of variables; the newest ones where not all fit."""
     try:
-        trace = _handlers_frames(error)
+        trace = handlers_frames(error)
         if trace is None:
             return None
         shortened = (plain(entry, limits.TRACEBACK_LINE_BYTES_MAX) for entry in _entries(error, trace))
@@ -49,7 +49,7 @@ def traceback_of(error: BaseException) -> str | None:
         return None
 
 
-def _handlers_frames(error: BaseException) -> TracebackType | None:
+def handlers_frames(error: BaseException) -> TracebackType | None:
     """What is left of the traceback without our own frames at its beginning."""
     trace: TracebackType | None = cast("Any", BaseException.__traceback__).__get__(error)
     while trace is not None and _is_ours(trace):

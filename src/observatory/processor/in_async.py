@@ -6,6 +6,7 @@ from typing import Any
 
 from observatory.core.job import Outcome
 from observatory.processor.call import Call
+from observatory.processor.capture import speak_into
 from observatory.processor.context import StopReason
 from observatory.processor.ending import Ended, is_wish, returned
 from observatory.processor.loop_watch import LoopWatch
@@ -56,6 +57,7 @@ async def run_in_loop(
 
 async def _call(call: Call) -> Ended:
     """Never raises once it runs: a SystemExit that left a task would end the processor."""
+    speak_into(call.said.log)
     try:
         return returned(await call.make())
     except BaseException as error:  # noqa: BLE001 — see above

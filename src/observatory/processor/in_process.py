@@ -6,7 +6,7 @@ thread, no program in the process group, no resource limit, no signal handler an
 attempt is there. A child in which an attempt left one of these, or that had to be killed, is not used
 again; what was left ends with it, at the end of its attempt. What is kept on purpose: modules, globals
 and the environment, so that the application is imported once. A program that left the process group
-(`setsid`) lives on.
+(`setsid`) lives on; where it goes on printing to what it inherited, it is told that nobody reads it any more.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -26,8 +27,10 @@ from observatory.core.sources import Clock
 from observatory.processor import child_protocol as protocol
 from observatory.processor import ending
 from observatory.processor.call import Call
+from observatory.processor.child_output import ChildOutput
 from observatory.processor.context import StopReason
 from observatory.processor.lifeline import Lifeline
+from observatory.processor.said import Said
 from observatory.processor.stopping import Patience, Stop, TimeLimits, until_over
 
 _log = structlog.get_logger("observatory.children")
@@ -56,6 +59,9 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._is_read_to_the_end = False
         self._has_ended_what_it_left = False
         self.lifeline = Lifeline()
+        self.output = ChildOutput()
+        self.on_progress: Callable[[protocol.Progressed], object] | None = None
+        """Hears the progress of the attempt that runs."""
         self.gone: asyncio.Future[Exited] = loop.create_future()
         """Done when the process has ended and everything it said is read."""
 
@@ -71,15 +77,17 @@ class ChildProcess(asyncio.SubprocessProtocol):
             await self._loop.subprocess_exec(
                 lambda: self,
                 *(sys.executable, "-P", "-c", _START_CHILD, *map(str, ends)),
-                stderr=None,
+                stderr=self.output.childs_end,
                 cwd=folder,
                 start_new_session=True,
                 pass_fds=ends,
             )
         except BaseException:
             self.lifeline.let_go()
+            self.output.end()
             raise
         self.lifeline.keep_our_end()
+        self.output.begin()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.SubprocessTransport", transport)
@@ -119,9 +127,15 @@ class ChildProcess(asyncio.SubprocessProtocol):
     def pipe_data_received(self, fd: int, data: bytes | str) -> None:
         try:
             for body in self._frames.feed(cast("bytes", data)):
-                self._give(protocol.decode_from_child(body))
+                self._hear(protocol.decode_from_child(body))
         except (ValueError, msgspec.MsgspecError):
             self.kill()  # a handler wrote into the pipe: nothing that comes through it can be believed
+
+    def _hear(self, message: protocol.FromChild) -> None:
+        if not isinstance(message, protocol.Progressed):
+            self._give(message)
+        elif self.on_progress is not None:
+            self.on_progress(message)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         if fd == 1:
@@ -155,6 +169,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._give(self.gone.result())
         self._transport.close()
         self.lifeline.let_go()
+        self.output.end()
 
     def _give(self, answer: Answer) -> None:
         if not self._answer.done():
@@ -198,7 +213,7 @@ class Children:
         """
         child = self._take_idle()
         if child is None:
-            starting = asyncio.ensure_future(self._start())
+            starting = asyncio.ensure_future(self._start(call.said))
             start_limit = TimeLimits(hard_s=limits.CHILD_START_S_MAX)
             reason = await _or_cancel(starting, stop, start_limit, patience)
             if reason is StopReason.TIMEOUT:
@@ -223,14 +238,23 @@ class Children:
         def show(reason: StopReason) -> None:
             child.tell(protocol.Ask(attempt.job_id, attempt.fence, reason))
 
+        def note(message: protocol.Progressed) -> None:
+            if message.is_of(attempt):
+                call.said.progress.put(message.progress)
+
+        child.on_progress = note
+        child.output.belongs_to(call.said.log)
         try:
             reason = await until_over(answer, stop, limit, patience, on_ask=show)
         except asyncio.CancelledError:
             child.kill()
             raise
+        finally:
+            child.on_progress = None
         if reason is not None:
             await self._end(child)
             return call.stopped(reason, "it was killed")
+        child.output.belongs_to(None)
         came = answer.result()
         if isinstance(came, Exited):
             return ending.crashed(_how_it_ended(came, memory_bytes_max))
@@ -265,10 +289,11 @@ class Children:
                 return child
         return None
 
-    async def _start(self) -> ChildProcess | ending.Ended:
-        """A child that is ready, or how it failed to be."""
+    async def _start(self, said: Said) -> ChildProcess | ending.Ended:
+        """A child that is ready, or how it failed to be. What it says meanwhile is *said* by the attempt that waits."""
         try:
             child = ChildProcess()
+            child.output.belongs_to(said.log)
             await child.start(self._folder if self._folder and self._folder.is_dir() else None)
         except OSError as error:
             return ending.crashed(f"no child could be started: {error}", kind="ChildNotReady")

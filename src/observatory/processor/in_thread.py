@@ -6,6 +6,7 @@ import contextvars
 import threading
 
 from observatory.processor.call import Call
+from observatory.processor.capture import speak_into
 from observatory.processor.ending import UNSHOWABLE, Ended
 from observatory.processor.in_async import Abandon
 from observatory.processor.stopping import Patience, Stop, TimeLimits, until_over
@@ -24,6 +25,7 @@ async def run_in_thread(call: Call, stop: Stop, limit: TimeLimits, patience: Pat
     def work() -> None:
         ended = UNSHOWABLE
         try:
+            speak_into(call.said.log)
             ended = call.make_to_the_end()
         finally:
             # A loop that is closed has nobody left who waits.

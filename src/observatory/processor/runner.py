@@ -14,12 +14,14 @@ from observatory.core.job import Job
 from observatory.core.sources import Clock
 from observatory.processor.app_spec import BUILTIN_APP
 from observatory.processor.call import Call, arguments_of
+from observatory.processor.capture import CAPTURE
 from observatory.processor.context import JobContext, facts_of
 from observatory.processor.ending import Ended, raised, refused
 from observatory.processor.in_async import run_in_loop
 from observatory.processor.in_process import Children
 from observatory.processor.in_thread import run_in_thread
 from observatory.processor.loop_watch import LoopWatch
+from observatory.processor.said import Said
 from observatory.processor.stopping import Patience, Stop, TimeLimits
 
 _log = structlog.get_logger("observatory.runner")
@@ -47,6 +49,7 @@ class Runner:
         grace_s: How long a child may go on after a cancel, and a coroutine after its cancellation.
         watches_loop: Whether to log what holds up the loop, from the first coroutine on until `stop`. Costs a
             thread; not for a loop whose time is simulated.
+        captures: Whether the streams of this process belong to the handler that writes to them, until `stop`.
     """
 
     def __init__(
@@ -58,18 +61,22 @@ class Runner:
         drain_s: float = limits.DRAIN_S,
         grace_s: float = limits.STOP_GRACE_S,
         watches_loop: bool = True,
+        captures: bool = True,
     ) -> None:
         assert slots >= 1, "a processor without slots does nothing"
         self._slots = slots
         self._clock = clock
         self._grace_s = grace_s
         self._patience = {
-            Isolation.ASYNC: Patience(cancel_s=0.0, drain_s=drain_s),
+            Isolation.ASYNC: Patience(cancel_s=0.0, drain_s=drain_s, awaited_s=grace_s),
             Isolation.THREAD: Patience(cancel_s=None, drain_s=drain_s),
             Isolation.PROCESS: Patience(cancel_s=grace_s, drain_s=drain_s),
         }
         self._children = Children(app=app_spec or BUILTIN_APP, clock=clock)
         self._watch = LoopWatch(clock) if watches_loop else None
+        self._captures = captures
+        if captures:
+            CAPTURE.begin()
         self._running = 0
         self._abandoned: dict[asyncio.Future[Any], AbandonedAttempt] = {}
 
@@ -93,19 +100,24 @@ class Runner:
         """Child processes that are alive."""
         return self._children.count
 
-    async def run(self, handler: Handler, job: Job, *, stop: Stop) -> Ended:
+    async def run(self, handler: Handler, job: Job, *, stop: Stop, said: Said | None = None) -> Ended:
         """
         Run the current attempt of *job* in a free slot.
 
         Whatever the handler does, this returns, within the attempt's hard time-out and the grace.
+
+        Args:
+            said: Where what the handler says comes in, until this returns.
         """
         assert self.free_slots > 0, "the caller counts the free slots before it claims"
         self._running += 1
         began_s = self._clock.monotonic()
+        said = said or Said(self._clock)
         try:
-            ended = await self._run(handler, job, stop)
+            ended = await self._run(handler, job, stop, said)
         finally:
             self._running -= 1
+            said.log.is_closed = True
         if handler.runs_in is Isolation.PROCESS or ended.is_refused:
             return ended
         return msgspec.structs.replace(ended, run_s=self._clock.monotonic() - began_s)
@@ -114,6 +126,9 @@ class Runner:
         """End the children and cancel what is abandoned on the loop. Threads end with the process."""
         if self._watch is not None:
             self._watch.stop()
+        if self._captures:
+            self._captures = False
+            CAPTURE.end()
         await self._children.stop()
         tasks = {future for future in self._abandoned if isinstance(future, asyncio.Task)}
         for task in tasks:
@@ -121,22 +136,27 @@ class Runner:
         if tasks:
             await asyncio.wait(tasks, timeout=self._grace_s)
 
-    async def _run(self, handler: Handler, job: Job, stop: Stop) -> Ended:
+    async def _run(self, handler: Handler, job: Job, stop: Stop, said: Said) -> Ended:
         attempt = facts_of(job)
         try:
             arguments = arguments_of(handler, job.payload)
         except InvalidJob as fault:
             return refused(fault)
         except Exception as error:  # noqa: BLE001 — a check may call code of the handler's author
-            return raised(error, asked=None, timeout_s=attempt.timeout_s)
-        context = JobContext(attempt, clock=self._clock, stop=stop)
-        call = Call(handler=handler, attempt=attempt, context=context, arguments=arguments, stop=stop)
+            return raised(error, asked=None, timeout_s=attempt.timeout_s, handler=handler)
+        wait = stop.wait if handler.runs_in is Isolation.ASYNC else None
+        context = JobContext(
+            attempt, clock=self._clock, stop=stop, report=said.progress.put, wait_for_stop=wait
+        )  # fmt: skip
+        call = Call(handler=handler, attempt=attempt, context=context, arguments=arguments, stop=stop, said=said)
         limit = TimeLimits(hard_s=attempt.timeout_s, soft_s=handler.soft_timeout_s)
         patience = self._patience[handler.runs_in]
 
         def abandon(held: asyncio.Future[Any]) -> None:
             self._abandon(held, job)
 
+        if self._captures and handler.runs_in is not Isolation.PROCESS:
+            CAPTURE.ensure()
         if handler.runs_in is Isolation.ASYNC:
             if self._watch is not None:
                 self._watch.start()

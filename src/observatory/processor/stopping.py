@@ -21,9 +21,29 @@ class Stop(StopFlag):
     def __init__(self) -> None:
         super().__init__()
         self._listener: Callable[[StopReason], object] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the handler waits for it at this moment."""
+        return bool(self._waiting)
+
+    async def wait(self) -> None:
+        """Return when there is a reason. On the loop of the processor."""
+        if self.reason is not None:
+            return
+        asked = asyncio.get_running_loop().create_future()
+        self._waiting.append(asked)
+        try:
+            await asked
+        finally:
+            self._waiting.remove(asked)
 
     def ask(self, reason: StopReason) -> bool:
         is_news = super().ask(reason)
+        for asked in self._waiting:
+            if not asked.done():
+                asked.set_result(None)
         if is_news and self._listener is not None:
             self._listener(reason)
         return is_news
@@ -40,13 +60,15 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 
     cancel_s: float | None
     drain_s: float = limits.DRAIN_S
+    awaited_s: float = 0.0
+    """After a cancel for which the handler waited, at least this."""
 
-    def after(self, reason: StopReason) -> float | None:
+    def after(self, reason: StopReason, *, is_awaited: bool = False) -> float | None:
         """The wait that *reason* leaves."""
         if reason is StopReason.SOFT_TIMEOUT:
             return None
         if reason is StopReason.CANCEL:
-            return self.cancel_s
+            return max(self.cancel_s, self.awaited_s) if is_awaited and self.cancel_s is not None else self.cancel_s
         return self.drain_s if reason is StopReason.DRAIN else 0.0
 
 
@@ -89,7 +111,7 @@ async def until_over(
     def asked(reason: StopReason) -> None:
         if on_ask is not None:
             on_ask(reason)
-        wait_s = patience.after(reason)
+        wait_s = patience.after(reason, is_awaited=stop.is_awaited)
         if wait_s is not None:
             timers.append(loop.call_later(wait_s, end, reason))
 

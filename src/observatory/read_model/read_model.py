@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from observatory.contracts import UiRegistry
-from observatory.contracts.wire import JobList, Page, QueueInfo, SeenType, Stats, stats_of
+from observatory.contracts.wire import AttemptLogSeen, JobList, LogLineSeen, Page, QueueInfo, SeenType, Stats, stats_of
 from observatory.core import limits
 from observatory.core.errors import BadQuery, UnknownJob
 from observatory.core.event import Event
@@ -15,6 +15,7 @@ from observatory.core.folds import STATS_VIEW, StatsView
 from observatory.core.job import Job
 from observatory.core.sources import Clock
 from observatory.event_log.port import EventFilter, EventLog
+from observatory.job_store.attempt_logs import AttemptLogs
 from observatory.job_store.port import JobFilter, JobPage, JobQueries, WorkerInfo
 from observatory.read_model.cursor import read_cursor, write_cursor
 from observatory.view_store.port import ViewStore
@@ -68,6 +69,7 @@ class ReadModel:
     Args:
         source: What holds the views, as people know it: sqlite, postgres, redis.
         uis: What the launchers offer.
+        attempt_logs: None when logs of attempts are kept nowhere.
     """
 
     def __init__(
@@ -79,12 +81,14 @@ class ReadModel:
         clock: Clock,
         source: str,
         uis: UiRegistry,
+        attempt_logs: AttemptLogs | None = None,
     ) -> None:
         self._queries = queries
         self._log = log
         self._views = views
         self._clock = clock
         self._source = source
+        self._attempt_logs = attempt_logs
         self._generation: str | None = None
         """Of the view that was last seen complete, or first seen at all."""
         self.uis = uis
@@ -176,6 +180,36 @@ class ReadModel:
         if job is None:
             raise UnknownJob(f"no job has the id {job_id}")
         return job
+
+    async def log_of_attempt(self, job_id: str, attempt: int | None) -> AttemptLogSeen:
+        """
+        What *attempt* of the job said, None being its last; without lines when nothing was said or kept.
+
+        Raises:
+            UnknownJob: No such job, or it had no such attempt yet (`unknown_attempt`).
+        """
+        job = await self.job(job_id)
+        if attempt is not None and attempt > job.attempt:
+            raise UnknownJob(f"job {job_id} has had {job.attempt} attempts", code="unknown_attempt")
+        log = None if self._attempt_logs is None else await self._attempt_logs.attempt_log(job_id, attempt=attempt)
+        as_of = self._clock.now()
+        if log is None:
+            number = job.attempt if attempt is None else attempt
+            return AttemptLogSeen(
+                job_id=job_id, attempt=number, lines=(), dropped_lines=0, dropped_bytes=0,
+                is_complete=job.status.is_final or number < job.attempt, as_of=as_of,
+            )  # fmt: skip
+        return AttemptLogSeen(
+            job_id=job_id,
+            attempt=log.attempt,
+            lines=tuple(LogLineSeen(at=line.at, text=line.text) for line in log.lines),
+            dropped_lines=log.dropped_lines,
+            dropped_bytes=log.dropped_bytes,
+            # The log of an attempt whose processor died gets no last save.
+            is_complete=log.is_complete or log.fence < job.fence or not job.status.is_leased,
+            saved_at=log.saved_at,
+            as_of=as_of,
+        )
 
     # --- events -------------------------------------------------------------------------------
 

@@ -10,15 +10,17 @@ import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from observatory.core.text import sanitize_terminal
+from observatory.processor.capture import current_tail
 
 JOB_LOGGER = "observatory.job"
-"""What handlers log through their context. Other libraries are heard from `warning` on."""
+"""What handlers log through their context. In the log of the service others are heard from `warning` on."""
 
 
 def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
     """
     Send the records of this process, ours and those of the standard library, to *stream*.
 
+    What a handler logs in this process is also in the log of its attempt, from `info` on whoever logs it.
     Tracebacks never hold the values of variables. A stream that nobody reads any more loses records and harms
     nothing else: what logs is often about to deal with a failure. May be called again.
 
@@ -37,7 +39,7 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
     structlog.configure(
         processors=[*shared, *shown],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.PrintLoggerFactory(file=lasting),
+        logger_factory=structlog.PrintLoggerFactory(file=cast("TextIO", _Overheard(lasting))),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(lasting)
@@ -47,10 +49,31 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shown],
         )
     )
-    logging.basicConfig(level=max(least, logging.WARNING), handlers=[handler], force=True)
-    logging.getLogger(JOB_LOGGER).setLevel(least)
+    handler.addFilter(lambda record: _is_for_the_service(record, least))
+    logging.basicConfig(level=min(least, logging.INFO), handlers=[handler], force=True)
     # The server's warnings are about what somebody sent: he has his answer, and could fill the log.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
+
+
+def _is_for_the_service(record: logging.LogRecord, least: int) -> bool:
+    is_of_a_job = record.name == JOB_LOGGER or record.name.startswith(f"{JOB_LOGGER}.")
+    return record.levelno >= (least if is_of_a_job else max(least, logging.WARNING))
+
+
+class _Overheard:
+    """What handlers say by structlog: to the service's log, and to that of their attempt."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        self._stream.write(text)
+        tail = current_tail()
+        if tail is not None:
+            tail.write_text(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 class _Lasting:

@@ -27,7 +27,7 @@ from observatory.event_log.sqlite import SqliteEventLog
 from observatory.gateway.gateway import Gateway
 from observatory.gateway.http import create_gateway_app
 from observatory.job_store.port import WorkerInfo
-from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.job_store.sqlite import MIGRATIONS, SqliteAttemptLogs, SqliteJobQueries, SqliteJobStore, SqliteOutbox
 from observatory.maintenance.due_jobs import DueJobs
 from observatory.maintenance.relay import Relay
 from observatory.maintenance.rescuer import Rescuer
@@ -130,6 +130,7 @@ class Wiring:
         self._log = SqliteEventLog(file)
         self._views = SqliteViewStore(file)
         self._queries = SqliteJobQueries(file)
+        self._attempt_logs = SqliteAttemptLogs(file, clock=sources.clock)
 
     def services(self) -> Services:
         """All of them, of the embedded profile."""
@@ -176,6 +177,7 @@ class Wiring:
             prefetch=self._settings.prefetch,
             clock=self._sources.clock,
             randomness=self._sources.randomness,
+            logs=self._attempt_logs,
         )
 
     def _maintenance(self) -> list[Loop]:
@@ -227,6 +229,7 @@ class Wiring:
             clock=self._sources.clock,
             source="sqlite",
             uis=ui_registry(),
+            attempt_logs=self._attempt_logs,
         )
         return create_read_model_app(
             read_model,

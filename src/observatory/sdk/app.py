@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from observatory.core import limits
 from observatory.core.handler import Handler, Isolation
 from observatory.core.job import JsonObject
-from observatory.core.retry import RetryPolicy
+from observatory.core.retry import ExceptionClasses, RetryPolicy
 from observatory.sdk.options import check_options, check_type_name, isolation_of
 from observatory.sdk.payload import payload_of
 from observatory.sdk.requests import NO_OPTIONS, JobOptions, JobRequest
@@ -68,6 +68,8 @@ class Observatory:
         soft_timeout_s: float | None = None,
         memory_bytes_max: int | None = None,
         retry: RetryPolicy | None = None,
+        retry_on: ExceptionClasses | None = None,
+        discard_on: ExceptionClasses = (),
     ) -> Callable[[Function], Function]:
         """
         Define a job type; the function stays as it is.
@@ -83,6 +85,11 @@ class Observatory:
             soft_timeout_s: From here on `ctx.should_stop` is true.
             memory_bytes_max: How far the address space of the child process may grow during an
                 attempt. Only with `runs_in="process"`; enforced by Linux.
+            retry: The wait between two attempts.
+            retry_on: Only attempts that raise one of these are followed by another one; None is any exception.
+            discard_on: An attempt that raises one of these ends its job. The nearest class decides between the
+                two; what the handler says by `Retry`, `Snooze` or `Discard` goes before both, and neither
+                concerns what no exception ended: time-outs, crashes, lost leases, unusable results.
 
         Raises:
             TypeError: An option is no value of its kind, or the handler is no function.
@@ -102,6 +109,8 @@ class Observatory:
                 soft_timeout_s=soft_timeout_s,
                 memory_bytes_max=memory_bytes_max,
                 retry=RetryPolicy() if retry is None else retry,
+                retry_on=retry_on,
+                discard_on=discard_on,
                 payload_schema=payload.schema,
                 check_payload=payload.check,
             )

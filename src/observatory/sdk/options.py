@@ -5,11 +5,11 @@ import re
 import reprlib
 from collections.abc import Callable
 from types import CodeType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard, cast
 
 from observatory.core import limits
 from observatory.core.handler import Handler, Isolation
-from observatory.core.retry import RetryPolicy
+from observatory.core.retry import Discard, Retry, RetryPolicy, Snooze
 
 _TYPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -71,6 +71,11 @@ def check_options(handler: Handler) -> None:
             _refuse(ValueError, "soft_timeout_s", name, handler.soft_timeout_s, says)
     if not isinstance(handler.retry, RetryPolicy):
         _refuse(TypeError, "retry", name, handler.retry, "it is a RetryPolicy")
+    _check_classes("retry_on", name, () if handler.retry_on is None else handler.retry_on)
+    _check_classes("discard_on", name, handler.discard_on)
+    twice = set(handler.retry_on or ()) & set(handler.discard_on)
+    if twice:
+        raise ValueError(f"retry_on and discard_on of {name} both name {twice.pop().__name__}; it is one or the other")
     if handler.memory_bytes_max is None:
         return
     bounds = (limits.MEMORY_BYTES_MIN, limits.MEMORY_BYTES_MAX)
@@ -86,6 +91,21 @@ def _check_whole(option: str, type_name: str, value: object, bounds: tuple[int, 
         _refuse(TypeError, option, type_name, value, says)
     if not least <= value <= most:
         _refuse(ValueError, option, type_name, value, says)
+
+
+def _check_classes(option: str, type_name: str, value: object) -> None:
+    says = "it is a tuple of exception classes, as in (ConnectionError,)"
+    if not isinstance(value, tuple):
+        _refuse(TypeError, option, type_name, value, says)
+    for kind in cast("tuple[object, ...]", value):
+        if not _is_exception_class(kind):
+            _refuse(TypeError, option, type_name, kind, says)
+        if issubclass(kind, Retry | Snooze | Discard):
+            _refuse(ValueError, option, type_name, kind, "what a handler says by it is no matter of the type")
+
+
+def _is_exception_class(value: object) -> TypeGuard[type[BaseException]]:
+    return isinstance(value, type) and issubclass(value, BaseException)
 
 
 def _check_seconds(option: str, type_name: str, value: object, most: float) -> None:

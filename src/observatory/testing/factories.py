@@ -164,7 +164,7 @@ class JobFactory:
         """Done, after some progress."""
         history = self.buffered(**fields)
         fence = history.job.fence
-        history.give(Start(fence=fence)).give(Report(fence=fence, progress=Progress(fraction=0.5, note="half")))
+        history.give(Start(fence=fence)).give(Report(fence=fence, progress=Progress(fraction=0.5, message="half")))
         return history.give(Succeed(fence=fence, result={"width": 256}, run_s=0.25))
 
     def failed(self, **fields: Any) -> JobHistory:

@@ -208,7 +208,7 @@ def test_debug_adds_the_traceback_wherever_it_stands(here: Callable, tmp_path: P
 # --- the service is not there, or says no ---------------------------------------------------------
 
 
-ASKING = [*READING, ("job", SOME_ID), ("submit", "echo")]
+ASKING = [*READING, ("job", SOME_ID), ("logs", SOME_ID), ("submit", "echo")]
 
 
 @pytest.mark.parametrize("arguments", ASKING, ids=words)

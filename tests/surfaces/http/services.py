@@ -26,7 +26,7 @@ from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.gateway.gateway import Gateway
 from observatory.gateway.http import create_gateway_app
-from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore
+from observatory.job_store.sqlite import MIGRATIONS, SqliteAttemptLogs, SqliteJobQueries, SqliteJobStore
 from observatory.read_model.http import create_read_model_app
 from observatory.read_model.read_model import ReadModel
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
@@ -58,12 +58,19 @@ class World:
     log: SqliteEventLog
     views: SqliteViewStore
 
+    @property
+    def attempt_logs(self) -> SqliteAttemptLogs:
+        return SqliteAttemptLogs(self.file, clock=self.clock)
+
     def gateway(self, **settings: Any) -> ServiceApp:
         gateway = Gateway(self.store, self.queries, self.bus, clock=self.clock, ids=self.ids)
         return create_gateway_app(gateway, edge=edge("gateway", **settings), **self.parts())
 
     def read_model(self, **settings: Any) -> ServiceApp:
-        model = ReadModel(self.queries, self.log, self.views, clock=self.clock, source="sqlite", uis=ui_registry())
+        model = ReadModel(
+            self.queries, self.log, self.views,
+            clock=self.clock, source="sqlite", uis=ui_registry(), attempt_logs=self.attempt_logs,
+        )  # fmt: skip
         return create_read_model_app(model, edge=edge("read-model", **settings), **self.parts())
 
     def web(self, **settings: Any) -> ServiceApp:

@@ -92,7 +92,7 @@ async def _populate(folder: Path) -> Populated:
         fence = claimed[job_id].fence
         commands: dict[str, tuple[Command, ...]] = {
             "completed": (
-                Report(fence=fence, progress=Progress(fraction=0.5, note="half")),
+                Report(fence=fence, progress=Progress(fraction=0.5, message="half")),
                 Succeed(fence=fence, result={"b": 1, "a": 2.0}, run_s=1.5),
             ),
             "failed": (Fail(fence=fence, outcome=Outcome.FAILED, error=ERROR, retry_in_s=None, run_s=0.25),),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from observatory.client import calls
+from observatory.client import calls, log_calls
 from observatory.client.api import Api
 from observatory.client.async_api import AsyncApi
 from observatory.client.calls import Call
@@ -22,6 +22,7 @@ EVERY_CALL = [
     calls.recent(1),
     calls.events(job_id=JOB_ID, cursor="d", count_max=1),
     calls.job_events(JOB_ID, "d"),
+    log_calls.attempt_log(JOB_ID, 1),
     calls.STATS,
     calls.QUEUES,
     calls.WORKERS,

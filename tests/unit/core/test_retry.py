@@ -1,11 +1,13 @@
 """When is the next attempt, and what may a handler ask for?"""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from observatory.core import limits
-from observatory.core.retry import Retry, RetryPolicy, Snooze
+from observatory.core.retry import Retry, RetryPolicy, Snooze, is_tried_again
 
 seconds = st.floats(min_value=0.001, max_value=limits.SNOOZE_S_MAX)
 factors = st.floats(min_value=1.0, max_value=10.0)
@@ -84,3 +86,50 @@ def test_a_handler_may_not_ask_for_a_delay_beyond_them(in_s):
         Retry(in_s=in_s)
     with pytest.raises(ValueError):
         Snooze(in_s)
+
+
+@pytest.mark.parametrize(("jitter", "least", "most"), [(1.0, 0.0, 8.0), (0.25, 6.0, 8.0), (0.0, 8.0, 8.0)])
+def test_jitter_is_the_share_of_the_wait_that_is_drawn(jitter: float, least: float, most: float) -> None:
+    policy = RetryPolicy(base_s=4.0, factor=2.0, jitter=jitter)
+
+    assert (policy.delay_s(2, 0.0), policy.delay_s(2, 1.0)) == (least, most)
+
+
+@pytest.mark.parametrize("jitter", [-0.1, 1.1, float("nan")])
+def test_a_jitter_that_is_no_share_is_refused(jitter: float) -> None:
+    with pytest.raises(ValueError, match="jitter"):
+        RetryPolicy(jitter=jitter)
+
+
+@pytest.mark.parametrize("option", ["base_s", "factor", "cap_s", "jitter"])
+@pytest.mark.parametrize("value", ["1", None, True])
+def test_an_option_of_a_policy_that_is_no_number_is_refused_by_its_name(option: str, value: Any) -> None:
+    with pytest.raises(TypeError, match=option):
+        RetryPolicy(**{option: value})
+
+
+class _Base(OSError):
+    pass
+
+
+class _Near(_Base):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("retry_on", "discard_on", "retried"),
+    [
+        (None, (), True),
+        ((), (), False),
+        ((OSError,), (), True),
+        ((KeyError,), (), False),
+        (None, (OSError,), False),
+        (None, (KeyError,), True),
+        ((OSError,), (_Base,), False),
+        ((_Base,), (OSError,), True),
+        ((_Near,), (_Base,), True),
+        ((KeyError,), (ValueError,), False),
+    ],
+)
+def test_the_nearest_class_decides_what_is_tried_again(retry_on: Any, discard_on: Any, retried: bool) -> None:
+    assert is_tried_again(_Near, retry_on, discard_on) is retried

@@ -1,12 +1,14 @@
 """What a handler is told."""
 
 import logging
+from datetime import timedelta
 
 import pytest
 
+from observatory.core.job import Progress
 from observatory.processor.context import JobContext, Stopped, StopReason, facts_of
 from observatory.processor.stopping import Stop
-from observatory.testing.manual_sources import ManualClock
+from observatory.testing.manual_sources import BEGINNING, ManualClock
 from tests.unit.processor.jobs import CORRELATION_ID, JOB_ID, executing
 
 
@@ -68,3 +70,36 @@ def test_a_log_record_names_the_attempt(context: JobContext, caplog: pytest.LogC
     assert record.getMessage() == "half way"
     said = [record.__dict__[name] for name in ("rows", "job_id", "job_type", "attempt", "correlation_id")]
     assert said == [5, JOB_ID, "quick", 2, CORRELATION_ID]
+
+
+def test_the_deadline_is_an_instant_and_does_not_move(context: JobContext, clock: ManualClock) -> None:
+    clock.advance(1.0)
+    before = context.deadline
+    clock.advance(4.0)
+
+    assert before == context.deadline == BEGINNING + timedelta(seconds=10)
+
+
+def test_the_reason_to_stop_is_told_and_a_weightier_one_replaces_it(context: JobContext, stop: Stop) -> None:
+    reasons = [context.stop_reason]
+    for reason in (StopReason.CANCEL, StopReason.SOFT_TIMEOUT, StopReason.TIMEOUT):
+        stop.ask(reason)
+        reasons.append(context.stop_reason)
+
+    assert reasons == [None, StopReason.CANCEL, StopReason.CANCEL, StopReason.TIMEOUT]
+
+
+async def test_only_what_runs_in_async_can_await_the_stop(context: JobContext) -> None:
+    with pytest.raises(RuntimeError, match="should_stop"):
+        await context.stopping()
+
+
+def test_progress_is_handed_on_and_a_bad_value_is_not(clock: ManualClock, stop: Stop) -> None:
+    reported: list[Progress] = []
+    context = JobContext(facts_of(executing()), clock=clock, stop=stop, report=reported.append)
+
+    context.progress(done=1, total=4)
+    with pytest.raises(ValueError, match="fraction of progress"):
+        context.progress(2.0)
+
+    assert reported == [Progress(fraction=0.25, done=1, total=4)]

@@ -13,7 +13,10 @@ import pytest
 from observatory.core.job import Outcome
 from observatory.processor.context import StopReason
 from observatory.processor.in_process import ChildProcess
+from observatory.processor.said import Said
 from observatory.processor.stopping import Stop
+from observatory.runtime.sources import SystemClock
+from tests import handlers
 from tests.unit.processor.jobs import Fifo, executing, run, runner_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups")
@@ -517,19 +520,23 @@ def run_script(code: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(script, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_what_a_handler_prints_goes_to_standard_error() -> None:
-    done = run_script("""
-async def main():
+async def test_what_a_handler_prints_and_logs_belongs_to_its_attempt_and_shows_nowhere_else(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    said = Said(SystemClock())
     async with runner_of() as runner:
-        ended = await run(runner, "print.much", {"lines": 20_000})
-    print("result", ended.result)
-asyncio.run(main())
-""")
+        ended = await runner.run(
+            handlers.app.handlers["print.much"], executing("print.much", {"lines": 20_000}), stop=Stop(), said=said
+        )
 
-    assert done.stdout == "result 20000\n"
-    assert "line 19999\n" in done.stderr
-    assert "to stderr\n" in done.stderr
-    assert "logged by the handler" in done.stderr
+    tail = said.log.read()
+    texts = [line.text for line in tail.lines]
+    assert ended.result == 20_000
+    assert texts.count("to stderr") == 1
+    assert "line 19999" in texts
+    assert any("logged by the handler" in text for text in texts)
+    assert tail.dropped_lines + len(texts) >= 20_000
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has lifelines")

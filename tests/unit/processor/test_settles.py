@@ -1,8 +1,7 @@
 """Settles are offered to the store until it takes them, whoever asks for the next round."""
 
 import asyncio
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -10,7 +9,7 @@ from observatory.core.command import Release
 from observatory.core.errors import StoreUnavailable
 from observatory.job_store.port import Applied, Order
 from observatory.processor.attempts import Attempts
-from observatory.processor.worker import Settles
+from observatory.processor.settles import Settles
 from observatory.testing.factories import new_job
 from observatory.testing.manual_sources import SeededIds
 
@@ -32,8 +31,7 @@ class SlowStore:
 
 
 def settles_of(store: SlowStore) -> Settles:
-    worker: Any = SimpleNamespace(store=store, attempts=Attempts())
-    return Settles(worker)
+    return Settles(cast("Any", store), None, Attempts())
 
 
 def offer(settles: Settles, ids: SeededIds) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from observatory import JobContext, Observatory, RetryPolicy
+from observatory import Discard, JobContext, Observatory, RetryPolicy
 from observatory.core import limits
 from observatory.core.handler import Isolation
 
@@ -210,3 +210,27 @@ def test_the_handlers_cannot_be_changed_from_outside(app: Observatory) -> None:
 
     with pytest.raises(TypeError):
         app.handlers["y"] = app.handlers["x"]  # pyright: ignore[reportIndexIssue]
+
+
+@pytest.mark.parametrize("option", ["retry_on", "discard_on"])
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (ConnectionError, "tuple of exception classes"),
+        ([ConnectionError], "tuple of exception classes"),
+        (("ConnectionError",), "tuple of exception classes"),
+        ((int,), "tuple of exception classes"),
+        ((Discard,), "no matter of the type"),
+    ],
+)
+def test_classes_that_are_none_are_refused_where_the_type_is_defined(option: str, value: Any, says: str) -> None:
+    app = Observatory()
+    options: Any = {option: value}
+
+    with pytest.raises((TypeError, ValueError), match=says):
+        app.job("x", **options)(work)
+
+
+def test_a_class_cannot_be_tried_again_and_discarded() -> None:
+    with pytest.raises(ValueError, match="both name KeyError"):
+        Observatory().job("x", retry_on=(KeyError, OSError), discard_on=(KeyError,))(work)

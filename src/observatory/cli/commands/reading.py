@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from observatory.cli.connection import connect
 from observatory.cli.exit_codes import ExitCode
 from observatory.cli.failures import UsageError
+from observatory.cli.job_words import error_lines, progress_words
 from observatory.cli.options import TARGET, Target
 from observatory.cli.output import Column, Output, cell, of_process
 from observatory.client.calls import Page
@@ -125,7 +126,11 @@ def job(id: str, /, *, target: Target = TARGET) -> int:
     if target.json:
         out.json({"job": found, "events": history.items})
         return ExitCode.DONE
-    out.fields([(_words(name), value) for name, value in found.items()])
+    plain = {name: value for name, value in found.items() if name != "error"}
+    plain |= {"progress": progress_words(found.get("progress"))}
+    out.fields([(_words(name), value) for name, value in plain.items()])
+    for line in error_lines(found.get("error")):
+        out.line(line)
     out.line("")
     out.table([_event_row(event) for event in history.items], HISTORY_COLUMNS)
     if history.next_cursor:

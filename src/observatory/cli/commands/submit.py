@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,6 +11,7 @@ from observatory.cli.connection import connect
 from observatory.cli.exit_codes import ExitCode
 from observatory.cli.failures import Failure, UsageError
 from observatory.cli.job_request import payload_of, request_of, run_at_of, seconds_of
+from observatory.cli.job_words import progress_words
 from observatory.cli.options import TARGET, Target
 from observatory.cli.output import Output, cell, of_process
 from observatory.client.api import Api
@@ -122,8 +123,8 @@ def _wait(api: Api, out: Output, job: JsonObject, wait_s: float, *, is_json: boo
     if not is_json:
         out.say(f"job {_id(job)}", "dim")
     try:
-        with _progress(out, f"waiting for {_id(job)}"):
-            job = api.wait(str(job.get("id")), wait_s)
+        with _progress(out, f"waiting for {_id(job)}") as show:
+            job = api.wait(str(job.get("id")), wait_s, on_look=show)
     except KeyboardInterrupt:
         _say_interrupted(out, job, is_json=is_json)
         raise
@@ -164,12 +165,18 @@ def _id(job: JsonObject) -> str:
 
 
 @contextlib.contextmanager
-def _progress(out: Output, text: str) -> Generator[None]:
-    """A moving line while something takes long; nothing when nobody watches."""
+def _progress(out: Output, text: str) -> Generator[Callable[[JsonObject], None] | None]:
+    """A moving line while something takes long, which shows how far the job is; nothing when nobody watches."""
     if not out.err_is_terminal:
-        yield
+        yield None
         return
     from rich.console import Console
+    from rich.markup import escape
 
-    with Console(stderr=True).status(text, spinner="dots"):
-        yield
+    with Console(stderr=True).status(text, spinner="dots") as status:
+
+        def show(job: JsonObject) -> None:
+            words = progress_words(job.get("progress"))
+            status.update(escape(f"{text}, {cell(job.get('status'))}{f': {words}' if words else ''}"))
+
+        yield show

@@ -8,6 +8,7 @@ from observatory.core.sources import Clock, Ids
 from observatory.edge.health import Check
 from observatory.edge.http import ServiceApp, create_service_app, index_route
 from observatory.edge.settings import EdgeSettings
+from observatory.read_model.http.attempt_logs import attempt_log_routes
 from observatory.read_model.http.events import event_routes
 from observatory.read_model.http.jobs import job_routes
 from observatory.read_model.http.numbers import number_routes
@@ -41,6 +42,7 @@ def create_read_model_app(
             index_route(edge),
             *number_routes(read_model, edge, checks),
             *job_routes(read_model),
+            *attempt_log_routes(read_model),
             *event_routes(read_model),
             *part_routes(read_model, edge),
         ],

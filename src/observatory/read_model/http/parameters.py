@@ -28,3 +28,7 @@ After = Annotated[
 Format = Annotated[
     Literal["envelope", "cloudevents"], QueryParameter(name="format", description="cloudevents: a bare array of them.")
 ]
+AttemptNumber = Annotated[
+    int | None,
+    QueryParameter(name="attempt", ge=1, le=limits.ATTEMPTS_MAX, description="Its last one if none is named."),
+]
