@@ -50,12 +50,6 @@ SCHEDULES_MAX = 1_000
 
 SCHEDULE_NAME_CHARS_MAX = 64
 
-SCHEDULE_BYTES_MAX = PAYLOAD_BYTES_MAX + METADATA_BYTES_MAX + 16 * 1024
-"""One definition as JSON: its payload and metadata, and little beside them."""
-
-SCHEDULE_BY_CHARS_MAX = 64
-"""Who paused a schedule, as they call themselves."""
-
 CRON_CHARS_MAX = 200
 """One cron expression. An hour field that lists every hour has 61."""
 
@@ -412,6 +406,5 @@ assert STATEMENT_S_MAX + BUSY_S_MAX < REQUEST_S_MAX
 assert TARGET_BYTES_MAX + HEADERS_BYTES_MAX < HEAD_BYTES_MAX
 assert SUBSCRIPTION_BATCHES_MAX * READ_BYTES_MAX <= 64 * 1024 * 1024
 assert SCHEDULE_CATCH_UP_MAX * 2 <= SCHEDULE_TICKS_MAX, "a round gets on although it keeps what may fire"
-assert PAYLOAD_BYTES_MAX + METADATA_BYTES_MAX < SCHEDULE_BYTES_MAX < READ_BYTES_MAX
 assert PRIORITY_MIN <= PRIORITY_DEFAULT <= PRIORITY_MAX
 assert max(PAYLOAD_BYTES_MAX, RESULT_BYTES_MAX) * 2 < CHILD_MESSAGE_BYTES_MAX

@@ -5,7 +5,6 @@ A tick is an instant at which a schedule shall fire. Which ticks there are is a 
 each gets exactly one fate (`core.ticks`). The structs are the wire form as well.
 """
 
-import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -18,9 +17,6 @@ from observatory.core.errors import InvalidSchedule
 from observatory.core.interval import ANCHOR_DEFAULT, IntervalTiming, interval_s
 from observatory.core.job import JsonObject
 from observatory.core.zones import UTC_NAME, zone_of
-
-SCHEDULE_NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{limits.SCHEDULE_NAME_CHARS_MAX - 1}}}")
-NAME_RULE: Final = "has 1 to 64 letters, digits, dots, underscores or hyphens and starts with a letter or digit"
 
 Timing = CronTiming | IntervalTiming
 

@@ -8,7 +8,8 @@ import msgspec
 from observatory.contracts import is_valid, validate
 from observatory.core import limits
 from observatory.core.errors import InvalidSchedule, ScheduleMoved, ScheduleUnreadable, UnknownSchedule
-from observatory.core.schedule import NAME_RULE, SCHEDULE_NAME, Schedule, ScheduleDefinition, checked, next_tick
+from observatory.core.schedule import Schedule, ScheduleDefinition, checked, next_tick
+from observatory.core.schedule_name import checked_name
 from observatory.core.scheduled_job import metadata_of_tick
 from observatory.core.sources import Clock
 from observatory.core.strict_json import decode
@@ -54,7 +55,7 @@ class ScheduleGateway:
         Raises:
             UnknownSchedule: No such schedule.
         """
-        found = await self._schedules.schedule(_name(name))
+        found = await self._schedules.schedule(checked_name(name))
         if found is None:
             raise _unknown(name)
         return found
@@ -69,7 +70,7 @@ class ScheduleGateway:
         Raises:
             Refused: Nothing was stored: `BadJson`, `InvalidJob`, `InvalidSchedule`, `TooManySchedules`.
         """
-        definition = _definition_of(_name(name), decode(body), self.now)
+        definition = _definition_of(checked_name(name), decode(body), self.now)
         info = await self._types.info(definition.type)
         if info is not None:
             self._types.check_payload(info, definition.payload)
@@ -152,7 +153,7 @@ class ScheduleGateway:
         Raises:
             UnknownSchedule: No such schedule.
         """
-        if not await self._schedules.delete(_name(name)):
+        if not await self._schedules.delete(checked_name(name)):
             raise _unknown(name)
 
 
@@ -183,16 +184,6 @@ def _definition_of(name: str, document: Any, now: datetime) -> ScheduleDefinitio
     if definition.anchor is not None:
         definition = _replace(definition, anchor=definition.anchor.astimezone(UTC))
     return checked(definition)
-
-
-def _name(name: str) -> str:
-    """
-    Raises:
-        InvalidSchedule: Not a name that a schedule can have (`bad_schedule_name`).
-    """
-    if SCHEDULE_NAME.fullmatch(name) is None:
-        raise InvalidSchedule(f"the name of a schedule {NAME_RULE}", code="bad_schedule_name")
-    return name
 
 
 def _unknown(name: str) -> UnknownSchedule:

@@ -141,12 +141,12 @@ def _record(connection: Connection, number: int, schedule: Schedule, ticks: Sequ
     connection.executemany(SQL["insert_tick"], rows)
     # Counting the rows at every tick would cost more than writing it.
     is_time_to_look = (schedule.counts.fired + schedule.counts.late) % _LOOK_EVERY < len(rows)
-    if is_time_to_look and connection.execute(SQL["count_ticks"], (number,)).fetchone()[0] > _ROWS_MAX:
+    rows_max = limits.SCHEDULE_TICKS_KEPT + limits.SCHEDULE_TICKS_PRUNED
+    if is_time_to_look and connection.execute(SQL["count_ticks"], (number,)).fetchone()[0] > rows_max:
         connection.execute(SQL["prune_ticks"], (number, len(rows) + limits.SCHEDULE_TICKS_PRUNED))
 
 
 _LOOK_EVERY = 100
-_ROWS_MAX = limits.SCHEDULE_TICKS_KEPT + limits.SCHEDULE_TICKS_PRUNED
 
 
 def _grow(connection: Connection, number: int, tick: Tick) -> bool:
