@@ -140,6 +140,18 @@ class TestFiring:
 
         assert fates(await place.rows("s")) == [("missed", 7), ("late", 1), ("late", 1), ("fired", 1)]
 
+    async def test_large_jobs_are_made_in_several_transactions(self, place):
+        payload = {"text": "x" * 200_000}
+        await create(place, "s", every="1m", missed=Missed.ALL, missed_max=20, payload=payload)
+        place.clock.advance(3_600.0)
+
+        counts = []
+        while count := await place.scheduler.run_once():
+            counts.append(count)
+
+        assert len(await place.jobs()) == 21
+        assert max(counts) <= 1 + limits.SCHEDULE_FIRE_BYTES_MAX // 200_000
+
     async def test_two_schedulers_fire_each_tick_once(self, place):
         for number in range(20):
             await create(place, f"s{number}", every="1m")

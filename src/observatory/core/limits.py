@@ -54,7 +54,7 @@ CRON_CHARS_MAX = 200
 """One cron expression. An hour field that lists every hour has 61."""
 
 CRON_YEARS_MAX = 50
-"""A cron expression that fires not once in so many years counts as one that never fires."""
+"""A cron expression that fires not once in so many years counts as one that never fires; no preview goes further."""
 
 TIMEZONE_CHARS_MAX = 64
 """The longest name of a zone has 32."""
@@ -69,6 +69,9 @@ SCHEDULE_LATE_S = 10.0
 SCHEDULE_CATCH_UP_MAX = 500
 """Ticks of the past that one schedule fires in one go: they are one transaction."""
 SCHEDULE_CATCH_UP_DEFAULT = 10
+
+SCHEDULE_FIRE_BYTES_MAX = 1024 * 1024
+"""JSON of the jobs that one schedule makes in one transaction, but always one job; the others follow in the next."""
 
 SCHEDULE_TICKS_MAX = 5_000
 """Ticks of a cron expression that one round looks at: about 50 ms. The rest is done in the next round."""

@@ -4,10 +4,12 @@ import hashlib
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from observatory.core import limits
 from observatory.core.handler import TypeInfo
 from observatory.core.job import QUEUE_DEFAULT, JsonObject, NewJob
-from observatory.core.schedule import Schedule
+from observatory.core.schedule import Schedule, ScheduleDefinition
 from observatory.core.sources import Ids
 from observatory.core.strict_json import canonical
 
@@ -43,6 +45,12 @@ def job_of_tick(schedule: Schedule, tick_at: datetime, *, info: TypeInfo | None,
         timeout_seconds=definition.timeout_seconds if definition.timeout_seconds is not None else timeout_s,
         metadata=metadata,
     )
+
+
+def jobs_at_once(definition: ScheduleDefinition) -> int:
+    """How many jobs of *definition* one transaction may hold."""
+    size = len(msgspec.json.encode(definition))
+    return min(max(limits.SCHEDULE_FIRE_BYTES_MAX // size, 1), limits.SCHEDULE_CATCH_UP_MAX)
 
 
 def metadata_of_tick(given: JsonObject | None, name: str, tick_at: datetime) -> JsonObject:

@@ -50,7 +50,7 @@ class _Piece(msgspec.Struct, frozen=True):
     """False when the span goes on behind what was looked at; then *newest* is empty."""
 
 
-def settle(schedule: Schedule, at: datetime) -> Settlement | None:
+def settle(schedule: Schedule, at: datetime, *, fire_max: int = limits.SCHEDULE_CATCH_UP_MAX) -> Settlement | None:
     """
     Give their fate to the ticks up to *at* that have none; None when there is no such tick.
 
@@ -58,13 +58,17 @@ def settle(schedule: Schedule, at: datetime) -> Settlement | None:
     takes several; of an interval it counts any number at once. `covered_until` is then the last tick that got a
     fate, never *at* itself, and never goes back: a clock that steps back fires nothing again.
 
+    Args:
+        fire_max: At least 1. Ticks that shall fire beyond these wait for the next call.
+
     Raises:
         InvalidSchedule: The zone of the schedule is not known here.
     """
+    assert fire_max >= 1, "a call gets on"
     timing = timing_of(schedule.definition)
     if schedule.paused_at is not None:
         return _skip(schedule, timing, at, Reason.PAUSED, at)
-    return _skip_pause(schedule, timing, at) or _fire(schedule, timing, at)
+    return _skip_pause(schedule, timing, at) or _fire(schedule, timing, at, fire_max)
 
 
 def skip_rest(schedule: Schedule, at: datetime) -> Settlement | None:
@@ -75,8 +79,9 @@ def skip_rest(schedule: Schedule, at: datetime) -> Settlement | None:
 
 
 def upcoming(timing: Timing, after: datetime, count: int) -> list[datetime]:
-    """The next *count* ticks after *after*; fewer when there are no more."""
-    return list(islice(timing.after(after), count))
+    """The next *count* ticks after *after*; fewer when there are no more within `limits.CRON_YEARS_MAX`."""
+    until = after + timedelta(days=366 * limits.CRON_YEARS_MAX)
+    return list(islice(takewhile(lambda tick: tick <= until, timing.after(after)), count))
 
 
 def _skip_pause(schedule: Schedule, timing: Timing, at: datetime) -> Settlement | None:
@@ -93,7 +98,7 @@ def _skip(schedule: Schedule, timing: Timing, until: datetime, reason: Reason, a
     )
 
 
-def _fire(schedule: Schedule, timing: Timing, at: datetime) -> Settlement | None:
+def _fire(schedule: Schedule, timing: Timing, at: datetime, fire_max: int) -> Settlement | None:
     policy = schedule.definition.missed
     in_time_from = at - _IN_TIME
     piece = _piece(timing, schedule.covered_until, in_time_from - _INSTANT, keep=catch_up_max(schedule.definition))
@@ -104,8 +109,9 @@ def _fire(schedule: Schedule, timing: Timing, at: datetime) -> Settlement | None
         older, newest = _with(older, newest), ()
     if older is not None:
         ticks.append(_range(older, schedule, Fate.MISSED, _POLICIES[policy], at))
-    ticks += [_one(tick_at, schedule, Fate.LATE, at) for tick_at in newest]
-    ticks += [_one(tick_at, schedule, Fate.FIRED, at) for tick_at in in_time]
+    firing = [_one(tick_at, schedule, Fate.LATE, at) for tick_at in newest]
+    firing += [_one(tick_at, schedule, Fate.FIRED, at) for tick_at in in_time]
+    ticks += firing[:fire_max]
     return _settled(schedule, ticks) if ticks else None
 
 

@@ -18,7 +18,7 @@ from observatory.core.errors import InvalidSchedule, ScheduleUnreadable
 from observatory.core.handler import TypeInfo
 from observatory.core.job import NewJob
 from observatory.core.schedule import Fate, Schedule, next_tick
-from observatory.core.scheduled_job import job_of_tick
+from observatory.core.scheduled_job import job_of_tick, jobs_at_once
 from observatory.core.sources import Clock, Ids
 from observatory.core.ticks import Settlement, settle
 from observatory.event_bus.port import EventBus
@@ -95,7 +95,7 @@ class Scheduler:
         if schedule is None:
             return 0
         try:
-            settlement = settle(schedule, at)
+            settlement = settle(schedule, at, fire_max=jobs_at_once(schedule.definition))
         except InvalidSchedule as error:
             self._note(name, error.detail)
             return 0

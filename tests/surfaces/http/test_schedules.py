@@ -338,6 +338,20 @@ class TestPreview:
         assert at - world.clock.now() == timedelta(hours=limits.UPCOMING_MAX)
         assert (await read(world, f"/schedule-preview?every=1h&count={limits.UPCOMING_MAX + 1}")).status_code == 400
 
+    @pytest.mark.parametrize("after", ["1000-01-01T00:00:00Z", "1883-11-18T16:00:00Z", "2900-12-31T23:59:59Z"])
+    @pytest.mark.parametrize("cron", ["* * * * *", "0 0 29 2 */7", "30 2 * * *"])
+    @pytest.mark.parametrize("timezone", ["Australia/Lord_Howe", "America/New_York", "Africa/Monrovia"])
+    async def test_it_stays_within_the_years_of_the_wire(
+        self, world: World, after: str, cron: str, timezone: str
+    ) -> None:
+        answer = await read(world, f"/schedule-preview?cron={cron}&timezone={timezone}&after={after}&count=100")
+
+        items = checked("schedule-preview", answer.json())["items"]
+        instants = [datetime.fromisoformat(tick["tickAt"]) for tick in items]
+        assert instants == sorted(set(instants))
+        assert instants
+        assert instants[-1] - datetime.fromisoformat(after) <= timedelta(days=366 * limits.CRON_YEARS_MAX)
+
     @pytest.mark.parametrize(
         ("query", "code"),
         [

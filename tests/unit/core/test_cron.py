@@ -66,6 +66,7 @@ class TestSkippedLocalTimes:
 
         assert first("0 0 * * *", SAO_PAULO, after) == [datetime(2018, 11, 4, 3, tzinfo=UTC)]
         assert first("*/30 0 * * *", SAO_PAULO, after) == [datetime(2018, 11, 5, 2, tzinfo=UTC)]
+        assert first("*/30 0 4 * *", SAO_PAULO, after) == [datetime(2018, 12, 4, 2, tzinfo=UTC)]
 
 
 class TestRepeatedLocalTimes:

@@ -135,6 +135,16 @@ class TestBounds:
         assert sum(tick.count for tick in rows) == 20 + more
         assert [str(tick.fate) for tick in rows[-3:]] == ["late"] * 3
 
+    def test_what_may_not_fire_at_once_fires_in_the_next_rounds(self):
+        schedule, rows = hourly(missed=Missed.ALL, missed_max=5), []
+
+        while (settlement := settle(schedule, at(9 * 3_600), fire_max=2)) is not None:
+            assert sum(tick.reason is None for tick in settlement.ticks) <= 2
+            schedule = settlement.schedule
+            rows += settlement.ticks
+
+        assert [(str(row.fate), row.count) for row in rows] == [("missed", 3), *[("late", 1)] * 5, ("fired", 1)]
+
     def test_as_many_ticks_as_the_bound_allows_fire_in_one_go(self):
         most = new_schedule("s", START, every="1m", missed=Missed.ALL, missed_max=limits.SCHEDULE_CATCH_UP_MAX)
 

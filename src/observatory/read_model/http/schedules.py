@@ -74,5 +74,5 @@ def _instant(name: str, text: str | None) -> datetime | None:
     raise BadQuery(f"{name} must be an RFC 3339 instant with an offset such as 2026-01-31T12:00:00Z")
 
 
-_YEAR_MIN, _YEAR_MAX = 1000, 2999
-"""As everywhere on the wire."""
+_YEAR_MIN, _YEAR_MAX = 1000, 2900
+"""So that the ticks that follow can be written: years on the wire have four digits, the first of them 1 or 2."""
