@@ -114,7 +114,7 @@ def set_schedule(
 
     For example:
 
-        odd-dashboard schedules set nightly report month=last --cron "0 3 * * *" --timezone Europe/Berlin
+        odd-dashboard schedules set nightly report --cron "0 3 * * *" --timezone Europe/Berlin
         odd-dashboard schedules set heartbeat ping --every 10s --missed skip
 
     Parameters
@@ -238,7 +238,8 @@ def preview(
     For example:
 
         odd-dashboard schedules preview nightly
-        odd-dashboard schedules preview --cron "30 2 * * *" --timezone Europe/Berlin --after 2026-03-28T00:00:00Z
+        odd-dashboard schedules preview --cron "30 2 * * *" --timezone Europe/Berlin -n 3
+        odd-dashboard schedules preview nightly --after 2026-03-28T00:00:00Z
 
     Parameters
     ----------
