@@ -23,7 +23,15 @@ from observatory.event_log.port import EventLog
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.attempt_logs import AttemptLogs
 from observatory.job_store.port import JobQueries, JobStore, Outbox
-from observatory.job_store.sqlite import MIGRATIONS, SqliteAttemptLogs, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.job_store.schedules import Schedules
+from observatory.job_store.sqlite import (
+    MIGRATIONS,
+    SqliteAttemptLogs,
+    SqliteJobQueries,
+    SqliteJobStore,
+    SqliteOutbox,
+    SqliteSchedules,
+)
 from observatory.testing.manual_sources import ManualClock, SeededIds
 from observatory.view_store.port import ViewStore
 from observatory.view_store.sqlite import SqliteViewStore
@@ -85,6 +93,8 @@ class Truth:
     other_store: JobStore
     """A second object over the same data, as another caller has it."""
     outbox: Outbox
+    schedules: Schedules
+    other_schedules: Schedules
     queries: JobQueries
     log: EventLog
     """The history that the truth itself keeps."""
@@ -222,10 +232,14 @@ class SqliteEngine:
             producer = Producer(service="gateway", instance_id=instance_id, version="1.2.3")
             return SqliteJobStore(file, producer=producer, clock=clock, ids=ids)
 
+        stores = store("one"), store("two")
+        schedules, other_schedules = (SqliteSchedules(file, store=one, clock=clock) for one in stores)
         return Truth(
-            store=store("one"),
-            other_store=store("two"),
+            store=stores[0],
+            other_store=stores[1],
             outbox=SqliteOutbox(file),
+            schedules=schedules,
+            other_schedules=other_schedules,
             queries=SqliteJobQueries(file),
             log=SqliteEventLog(file),
             attempt_logs=SqliteAttemptLogs(file, clock=clock),

@@ -11,6 +11,7 @@ from observatory.core.errors import Refused
 from observatory.core.event import CONTRACT_VERSION, EventType
 from observatory.core.handler import Isolation
 from observatory.core.job import JobStatus, Outcome
+from observatory.core.schedule import Fate, Missed, Reason
 from tests.contracts.cases import CONTRACTS
 
 SCHEMAS = sorted(catalog.schemas_by_id())
@@ -89,6 +90,10 @@ def test_known_values_are_those_of_the_code():
     assert known("event-envelope", "outcome") == list(Outcome)
     runs_in = contracts.schema("type-list")["properties"]["items"]["items"]["properties"]["runsIn"]
     assert runs_in["x-known-values"] == list(Isolation)
+    assert known("tick-list", "fate") == list(Fate)
+    assert known("tick-list", "tickReason") == list(Reason)
+    assert known("schedule", "missed") == list(Missed)
+    assert contracts.schema("schedule-request")["$defs"]["missedPolicy"]["enum"] == list(Missed)
     assert known("job", "status", "1.0.0") == ["PENDING", "VALIDATED", "EXECUTING", "COMPLETED", "FAILED"]
     assert set(known("event-envelope", "eventType", "1.0.0")) == {
         "job.created",
@@ -116,6 +121,14 @@ def test_bounds_are_those_of_the_code():
     )
     assert contracts.schema("job-list")["$defs"]["cursor"]["maxLength"] == limits.CURSOR_CHARS_MAX
     assert contracts.schema("job-list")["properties"]["items"]["maxItems"] >= limits.PAGE_ITEMS_MAX
+    schedule = contracts.schema("schedule-request")["$defs"]
+    assert schedule["cron"]["maxLength"] == limits.CRON_CHARS_MAX
+    assert schedule["timezone"]["maxLength"] == limits.TIMEZONE_CHARS_MAX
+    assert schedule["missedMax"]["maximum"] == limits.SCHEDULE_CATCH_UP_MAX
+    assert contracts.schema("schedule")["$defs"]["scheduleName"]["pattern"].endswith(
+        f"{{0,{limits.SCHEDULE_NAME_CHARS_MAX - 1}}}$"
+    )
+    assert contracts.schema("schedule-preview")["properties"]["items"]["maxItems"] == limits.UPCOMING_MAX
     assert contracts.versions("event-envelope")[-1] == CONTRACT_VERSION
 
 

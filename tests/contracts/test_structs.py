@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 
 from observatory import contracts
 from observatory.contracts import wire
+from observatory.contracts.schedules import Preview, ScheduleInfo, ScheduleList
 from observatory.contracts.violation import Violation
 from observatory.core.event import Event
 from observatory.core.folds import StatsView, fold_stats
 from observatory.core.handler import Isolation, TypeInfo
 from observatory.core.job import Job, JobStatus
 from observatory.core.lifecycle import ALLOWED
+from observatory.core.schedule import ScheduleDefinition, Tick
 from observatory.job_store.port import WorkerInfo
 from tests.contracts.cases import golden_cases, negative_cases
 from tests.contracts.histories import IDS, INSTANTS, JSON, KEYS, OBJECTS, QUEUES, START, TYPES, WAIT_S, histories
@@ -41,6 +43,11 @@ STRUCTS: dict[str, Any] = {
     "worker-list": wire.Page[WorkerInfo],
     "type-list": wire.Page[wire.SeenType],
     "attempt-log": wire.AttemptLogSeen,
+    "schedule-request": ScheduleDefinition,
+    "schedule": ScheduleInfo,
+    "schedule-list": ScheduleList,
+    "schedule-preview": Preview,
+    "tick-list": wire.Page[Tick],
 }
 GOOD, BAD = (
     {name: [case.document for case in cases if case.name == name and not case.version] for name in STRUCTS}

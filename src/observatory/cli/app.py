@@ -35,6 +35,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("queues", "reading:queues", "List queues and how full they are."),
     ("workers", "reading:workers", "List processors and what they run."),
     ("types", "reading:types", "List job types that some processor knows."),
+    ("schedules", "schedules:schedules", "List schedules; set, pause, resume or delete one, and see its ticks."),
     ("audit", "audit:audit", "Compare what was accepted with what exists."),
     ("contracts", "contracts:contracts", "Work with the schemas of everything on the wire."),
     ("config", "config:config", "Look at the settings."),

@@ -101,6 +101,8 @@ def _refused(error: RequestRefused) -> Failure:
 def _cure(error: RequestRefused) -> str:
     if error.status in {401, 403}:
         return "writes need the token of the data folder: name it with --data-dir, or set ODD_TOKEN"
+    if error.code == "unknown_schedule":
+        return "see which there are:  odd-dashboard schedules"
     if error.status == 404:
         return "see which there are:  odd-dashboard jobs"
     return ""

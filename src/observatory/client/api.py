@@ -7,11 +7,13 @@ from typing import Any, Self, Unpack
 
 import httpx2
 
-from observatory.client import calls, log_calls, transport
+from observatory.client import calls, log_calls, schedule_calls, transport
 from observatory.client.address import Address
 from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, Submission
 from observatory.client.errors import NotReachable, ServiceFailed
+from observatory.client.schedule_calls import PreviewAsked
 from observatory.client.waiting import Waiting, is_final
+from observatory.core import limits
 from observatory.core.job import JsonObject
 from observatory.core.sources import Clock
 
@@ -100,6 +102,40 @@ class Api:
         """
         call = calls.retry(job_id, idempotency_key)
         return calls.submission(call, self._reply(call))
+
+    # --- schedules: calls that change one may all be repeated ---
+
+    def put_schedule(self, name: str, request: JsonObject) -> JsonObject:
+        """Create the schedule *name* or replace its definition; an equal one changes nothing. As it is then."""
+        return self._object(schedule_calls.put(name, request))
+
+    def delete_schedule(self, name: str) -> None:
+        """Remove the schedule and its ticks; its jobs stay. RequestRefused with `unknown_schedule` for none."""
+        call = schedule_calls.delete(name)
+        schedule_calls.done(call, self._reply(call))
+
+    def pause_schedule(self, name: str, *, by: str | None = None) -> JsonObject:
+        """Fire nothing until it is resumed; ticks that come meanwhile are skipped."""
+        return self._object(schedule_calls.pause(name, by))
+
+    def resume_schedule(self, name: str) -> JsonObject:
+        return self._object(schedule_calls.resume(name))
+
+    def schedules(self, *, cursor: str | None = None, count_max: int = limits.PAGE_ITEMS_DEFAULT) -> Page:
+        """Schedules in the order of their creation."""
+        return self._page(schedule_calls.schedules(cursor, count_max))
+
+    def schedule(self, name: str) -> JsonObject:
+        """The schedule with its next ticks."""
+        return self._object(schedule_calls.schedule(name))
+
+    def ticks(self, name: str, *, cursor: str | None = None, count_max: int = limits.PAGE_ITEMS_DEFAULT) -> Page:
+        """What became of the ticks of a schedule, newest first."""
+        return self._page(schedule_calls.ticks(name, cursor, count_max))
+
+    def preview_schedule(self, **asked: Unpack[PreviewAsked]) -> JsonObject:
+        """When a timing would fire; stores nothing."""
+        return self._object(schedule_calls.preview(**asked))
 
     # --- reads ---
 

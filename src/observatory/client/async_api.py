@@ -7,11 +7,13 @@ from typing import Any, Self, Unpack
 
 import httpx2
 
-from observatory.client import calls, log_calls, transport
+from observatory.client import calls, log_calls, schedule_calls, transport
 from observatory.client.address import Address
 from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, Submission
 from observatory.client.errors import NotReachable, ServiceFailed
+from observatory.client.schedule_calls import PreviewAsked
 from observatory.client.waiting import Waiting, is_final
+from observatory.core import limits
 from observatory.core.job import JsonObject
 from observatory.core.sources import Clock
 
@@ -68,6 +70,31 @@ class AsyncApi:
     async def retry(self, job_id: str, *, idempotency_key: str | None = None) -> Submission:
         call = calls.retry(job_id, idempotency_key)
         return calls.submission(call, await self._reply(call))
+
+    async def put_schedule(self, name: str, request: JsonObject) -> JsonObject:
+        return await self._object(schedule_calls.put(name, request))
+
+    async def delete_schedule(self, name: str) -> None:
+        call = schedule_calls.delete(name)
+        schedule_calls.done(call, await self._reply(call))
+
+    async def pause_schedule(self, name: str, *, by: str | None = None) -> JsonObject:
+        return await self._object(schedule_calls.pause(name, by))
+
+    async def resume_schedule(self, name: str) -> JsonObject:
+        return await self._object(schedule_calls.resume(name))
+
+    async def schedules(self, *, cursor: str | None = None, count_max: int = limits.PAGE_ITEMS_DEFAULT) -> Page:
+        return await self._page(schedule_calls.schedules(cursor, count_max))
+
+    async def schedule(self, name: str) -> JsonObject:
+        return await self._object(schedule_calls.schedule(name))
+
+    async def ticks(self, name: str, *, cursor: str | None = None, count_max: int = limits.PAGE_ITEMS_DEFAULT) -> Page:
+        return await self._page(schedule_calls.ticks(name, cursor, count_max))
+
+    async def preview_schedule(self, **asked: Unpack[PreviewAsked]) -> JsonObject:
+        return await self._object(schedule_calls.preview(**asked))
 
     async def job(self, job_id: str) -> JsonObject:
         return await self._object(calls.job(job_id))

@@ -4,7 +4,11 @@
     ├── Refused                 the caller's mistake; never retried; nothing was stored
     │   ├── BadJson             the body is not JSON that every store can hold
     │   ├── InvalidJob          a field of a submitted job is wrong
+    │   ├── InvalidSchedule     a field of a schedule is wrong, or it would never fire
     │   ├── UnknownJob          no job has this id
+    │   ├── UnknownSchedule     no schedule has this name
+    │   ├── TooManySchedules    there is no room for another one
+    │   ├── ScheduleMoved       others kept changing the schedule meanwhile
     │   ├── IdempotencyConflict the key was used for a different job
     │   ├── IllegalTransition   the job's status does not allow this
     │   └── BadQuery            a filter, cursor or page size is wrong
@@ -14,6 +18,7 @@
     │   ├── LogUnavailable      event log
     │   └── ViewsUnavailable    view store
     ├── RowUnreadable           a stored job is damaged; the same call fails until the data is mended
+    ├── ScheduleUnreadable      a stored schedule is damaged; replace or delete it
     ├── LeaseLost               expected: another claim or a rescue came between; drop the result
     ├── CheckpointMoved         another writer advanced this view; load it again
     ├── BadEnvelope             this event can never be consumed; it belongs in the dead letters
@@ -83,6 +88,30 @@ class UnknownJob(Refused):
     code = "unknown_job"
 
 
+class InvalidSchedule(Refused):
+    """A field of a schedule is wrong, or it would never fire; `pointer` names the field."""
+
+    code = "invalid_schedule"
+
+
+class UnknownSchedule(Refused):
+    """No schedule has this name."""
+
+    code = "unknown_schedule"
+
+
+class TooManySchedules(Refused):
+    """There is no room for another schedule."""
+
+    code = "too_many_schedules"
+
+
+class ScheduleMoved(Refused):
+    """Others kept changing the schedule while this change was tried; nothing was stored, and it may be tried again."""
+
+    code = "schedule_moved"
+
+
 class IdempotencyConflict(Refused):
     """The idempotency key belongs to a job with another type, payload or options."""
 
@@ -145,6 +174,16 @@ class RowUnreadable(ObservatoryError):
             f"the stored row of job {job_id} is damaged and cannot be read; `odd-dashboard audit` says more"
         )
         self.job_id = job_id
+
+
+class ScheduleUnreadable(ObservatoryError):
+    """The stored row of one schedule is damaged. The others go on; this one fires nothing until it is replaced."""
+
+    code = "schedule_unreadable"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the stored row of schedule {name} is damaged and cannot be read; replace or delete it")
+        self.name = name
 
 
 class LeaseLost(ObservatoryError):

@@ -6,11 +6,14 @@ no translation. All instants are aware UTC datetimes with microseconds.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 JsonObject = dict[str, Any]
+
+QUEUE_DEFAULT: Final = "default"
+"""The queue of a job that names none."""
 
 
 class JobStatus(StrEnum):

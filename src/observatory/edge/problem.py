@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from types import UnionType
 from typing import Final
 
 import msgspec
@@ -15,8 +16,12 @@ from observatory.core.errors import (
     InvalidJob,
     Refused,
     RowUnreadable,
+    ScheduleMoved,
+    ScheduleUnreadable,
+    TooManySchedules,
     Unavailable,
     UnknownJob,
+    UnknownSchedule,
 )
 from observatory.core.text import sanitize_terminal, truncate_utf8
 from observatory.edge.asgi import Send, answer
@@ -47,14 +52,15 @@ class HttpRefused(Refused):
 
 class InvalidFields(InvalidJob):
     """
-    A submitted job breaks its contract.
+    A submitted job breaks its contract, or another document its own.
 
     Args:
         violations: At least one, sorted by where they are.
+        code: None when it is a job.
     """
 
-    def __init__(self, violations: Sequence[Violation]) -> None:
-        super().__init__(describe(violations), pointer=violations[0].pointer)
+    def __init__(self, violations: Sequence[Violation], *, code: str | None = None) -> None:
+        super().__init__(describe(violations), code=code, pointer=violations[0].pointer)
         self.violations = violations
 
 
@@ -63,8 +69,9 @@ _STATUS_BY_CODE: Final = {
     "payload_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "metadata_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
-_STATUS_BY_TYPE: Final[tuple[tuple[type[Exception], HTTPStatus], ...]] = (
-    (UnknownJob, HTTPStatus.NOT_FOUND),
+_STATUS_BY_TYPE: Final[tuple[tuple[type[Exception] | UnionType, HTTPStatus], ...]] = (
+    (UnknownJob | UnknownSchedule, HTTPStatus.NOT_FOUND),
+    (TooManySchedules | ScheduleMoved, HTTPStatus.CONFLICT),
     (IdempotencyConflict, HTTPStatus.CONFLICT),
     (IllegalTransition, HTTPStatus.CONFLICT),
     (Refused, HTTPStatus.BAD_REQUEST),
@@ -90,7 +97,11 @@ def status_of(error: Exception) -> int:
 def problem_of(error: Exception, *, correlation_id: str | None = None) -> Problem:
     """What the caller may know about *error*: never a traceback, and nothing of the inside."""
     status = status_of(error)
-    code = error.code if isinstance(error, Refused | Unavailable | RowUnreadable) else "internal_error"
+    code = (
+        error.code
+        if isinstance(error, Refused | Unavailable | RowUnreadable | ScheduleUnreadable)
+        else "internal_error"
+    )
     return Problem(
         type=TYPE_PREFIX + code,
         title=HTTPStatus(status).phrase,
@@ -125,7 +136,7 @@ def _detail(error: Exception) -> str:
         return error.detail
     if isinstance(error, Unavailable):
         return _UNAVAILABLE.get(error.code, "a store did not answer")
-    if isinstance(error, RowUnreadable):
+    if isinstance(error, RowUnreadable | ScheduleUnreadable):
         return str(error)
     return "something failed inside the service; its log tells more under this correlation id"
 

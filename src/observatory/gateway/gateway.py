@@ -52,11 +52,11 @@ class Gateway:
         self._bus = bus
         self._clock = clock
         self._ids = ids
-        self._types = TypeCatalog(queries, clock)
+        self.types = TypeCatalog(queries, clock)
 
     def warning_about(self, job: Job) -> str | None:
         """What somebody who just submitted *job* should know of it, in one ASCII line; None when all is well."""
-        if job.status.is_final or self._types.is_known(job.type):
+        if job.status.is_final or self.types.is_known(job.type):
             return None
         return f'unknown_type: no processor has announced the type "{job.type}"; the job waits until one does'
 
@@ -113,7 +113,7 @@ class Gateway:
         if not job.status.is_final:
             detail = f"job {job_id} is {job.status}; only a final job can be retried"
             raise IllegalTransition(detail, code="job_not_final")
-        await self._types.info(job.type)  # so that `warning_about` knows
+        await self.types.info(job.type)  # so that `warning_about` knows
         return await self._submit_one(repeated_job(job, context, ids=self._ids))
 
     async def job(self, job_id: str) -> Job:
@@ -129,11 +129,11 @@ class Gateway:
         return job
 
     async def _prepared(self, checked: CheckedRequest, context: CallContext) -> NewJob:
-        info = await self._types.info(checked.request.type)
+        info = await self.types.info(checked.request.type)
         job = new_job(checked, context, info=info, ids=self._ids)
         if info is not None:
             try:
-                self._types.check_payload(info, job.payload)
+                self.types.check_payload(info, job.payload)
             except InvalidFields:
                 if not await self._is_key_in_use(job.idempotency_key):
                     raise

@@ -11,12 +11,11 @@ from observatory.contracts.wire import JobRequest
 from observatory.core import limits
 from observatory.core.errors import InvalidJob, Refused
 from observatory.core.handler import TypeInfo
-from observatory.core.job import Job, JsonObject, NewJob
+from observatory.core.job import QUEUE_DEFAULT, Job, JsonObject, NewJob
 from observatory.core.sources import Ids
 from observatory.core.strict_json import canonical, decode
 from observatory.edge.problem import InvalidFields
 
-QUEUE_DEFAULT: Final = "default"
 CONTRACT: Final = "job-request"
 OPTIONS: Final = ("queue", "priority", "maxAttempts", "timeoutSeconds", "runAt", "metadata")
 """Fields that say how a job is to be run: with type and payload they are what an idempotency key stands for."""
@@ -57,9 +56,9 @@ def checked_document(document: Any, *, now: datetime) -> CheckedRequest:
     if not is_valid(CONTRACT, document):
         raise InvalidFields(validate(CONTRACT, document))
     payload: JsonObject = document.get("payload", {})
-    _check_size(payload, limits.PAYLOAD_BYTES_MAX, "payload")
+    check_size(payload, limits.PAYLOAD_BYTES_MAX, "payload")
     if "metadata" in document:
-        _check_size(document["metadata"], limits.METADATA_BYTES_MAX, "metadata")
+        check_size(document["metadata"], limits.METADATA_BYTES_MAX, "metadata")
     return CheckedRequest(
         request=_request_of(document),
         fingerprint=fingerprint_of(document),
@@ -73,7 +72,7 @@ def _request_of(document: JsonObject) -> JobRequest:
     return msgspec.convert(fields, JobRequest, strict=False)
 
 
-def _check_size(value: JsonObject, bytes_max: int, name: str) -> None:
+def check_size(value: JsonObject, bytes_max: int, name: str) -> None:
     # A short one cannot be too long: the walk below is only taken by values that are large in memory.
     size = len(canonical(value))
     if size > bytes_max:

@@ -26,16 +26,26 @@ from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.gateway.gateway import Gateway
 from observatory.gateway.http import create_gateway_app
+from observatory.gateway.schedules import ScheduleGateway
 from observatory.job_store.port import WorkerInfo
-from observatory.job_store.sqlite import MIGRATIONS, SqliteAttemptLogs, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.job_store.sqlite import (
+    MIGRATIONS,
+    SqliteAttemptLogs,
+    SqliteJobQueries,
+    SqliteJobStore,
+    SqliteOutbox,
+    SqliteSchedules,
+)
 from observatory.maintenance.due_jobs import DueJobs
 from observatory.maintenance.relay import Relay
 from observatory.maintenance.rescuer import Rescuer
+from observatory.maintenance.scheduler import Scheduler
 from observatory.metrics_engine.engine import MetricsEngine
 from observatory.processor.runner import Runner
 from observatory.processor.worker import Worker
 from observatory.read_model.http import create_read_model_app
 from observatory.read_model.read_model import ReadModel
+from observatory.read_model.schedules import ScheduleReadModel
 from observatory.runtime.application import handlers_of
 from observatory.runtime.auditing import Drivers, audit_folder
 from observatory.runtime.build_info import build_info
@@ -159,6 +169,9 @@ class Wiring:
         producer = Producer(service=service, instance_id=self._sources.instance_id, version=self._version)
         return SqliteJobStore(self._file, producer=producer, clock=self._sources.clock, ids=self._sources.ids)
 
+    def _schedules(self, service: str) -> SqliteSchedules:
+        return SqliteSchedules(self._file, store=self._store(service), clock=self._sources.clock)
+
     def _worker(self, runner: Runner) -> Worker:
         info = WorkerInfo(
             instance_id=self._sources.instance_id,
@@ -192,6 +205,13 @@ class Wiring:
                 clock=self._sources.clock,
                 randomness=self._sources.randomness,
             ),
+            Scheduler(
+                schedules=self._schedules("maintenance"),
+                queries=self._queries,
+                bus=self._bus,
+                clock=self._sources.clock,
+                ids=self._sources.ids,
+            ),
         ]
 
     # --- over HTTP ----------------------------------------------------------------------------
@@ -214,6 +234,7 @@ class Wiring:
     def _gateway_app(self, gateway: Gateway) -> Any:
         return create_gateway_app(
             gateway,
+            ScheduleGateway(self._schedules("gateway"), gateway.types, clock=self._sources.clock),
             edge=self._edge("gateway"),
             registry=CollectorRegistry(),
             checks=[self._store_check()],
@@ -233,6 +254,7 @@ class Wiring:
         )
         return create_read_model_app(
             read_model,
+            ScheduleReadModel(self._schedules("read-model"), clock=self._sources.clock),
             edge=self._edge("read-model"),
             registry=CollectorRegistry(),
             checks=[

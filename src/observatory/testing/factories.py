@@ -1,7 +1,7 @@
 """Valid jobs in a named state, each with its history: made by the core's own rules, never by hand."""
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ from observatory.core.event import Event, Producer, event_of
 from observatory.core.handler import Isolation, TypeInfo
 from observatory.core.job import Job, JobError, NewJob, Outcome, Progress
 from observatory.core.lifecycle import Transition, transition
+from observatory.core.schedule import Schedule, ScheduleDefinition, checked, next_tick
 from observatory.core.sources import Ids
 from observatory.core.strict_json import canonical
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
@@ -180,3 +181,19 @@ class JobFactory:
 def fail(job: Job, *, retry_in_s: float | None = None, outcome: Outcome = Outcome.FAILED) -> Fail:
     """The failure of the attempt that *job* runs."""
     return Fail(fence=job.fence, outcome=outcome, error=ERROR, retry_in_s=retry_in_s, run_s=0.5)
+
+
+def new_schedule(name: str, at: datetime, **definition: Any) -> Schedule:
+    """A schedule that was created at *at*; *definition* are fields of `ScheduleDefinition`, by default every minute."""
+    fields: dict[str, Any] = {"type": "example"} | definition
+    if not {"cron", "every"} & set(fields):
+        fields["cron"] = "* * * * *"
+    checked_definition = checked(ScheduleDefinition(**fields))
+    return Schedule(
+        name=name,
+        definition=checked_definition,
+        created_at=at,
+        updated_at=at,
+        covered_until=at,
+        next_tick_at=next_tick(checked_definition, at),
+    )

@@ -14,9 +14,13 @@ import pytest
 from observatory.cli.app import COMMANDS
 from tests.e2e.process import PROGRAM, ROOT, Up, environment, odd
 
-INNER = [("contracts", "list"), ("contracts", "validate"), ("config", "show")]
+SCHEDULES = ("list", "show", "set", "pause", "resume", "delete", "preview", "ticks")
+INNER = [
+    *(("contracts", "list"), ("contracts", "validate"), ("config", "show")),
+    *(("schedules", inner) for inner in SCHEDULES),
+]
 ALL = [(), *((name,) for name, _, _ in COMMANDS), *INNER]
-READING = [("jobs",), ("events",), ("stats",), ("queues",), ("workers",), ("types",)]
+READING = [("jobs",), ("events",), ("stats",), ("queues",), ("workers",), ("types",), ("schedules",)]
 HEAVY = {"litestar", "uvicorn", "uvloop", "jsonschema_rs", "prometheus_client", "pebble", "sqlite3"}
 ESCAPE = "\x1b"
 SOME_ID = "01a20000-0000-7000-8000-000000000000"

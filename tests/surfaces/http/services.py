@@ -26,9 +26,17 @@ from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.gateway.gateway import Gateway
 from observatory.gateway.http import create_gateway_app
-from observatory.job_store.sqlite import MIGRATIONS, SqliteAttemptLogs, SqliteJobQueries, SqliteJobStore
+from observatory.gateway.schedules import ScheduleGateway
+from observatory.job_store.sqlite import (
+    MIGRATIONS,
+    SqliteAttemptLogs,
+    SqliteJobQueries,
+    SqliteJobStore,
+    SqliteSchedules,
+)
 from observatory.read_model.http import create_read_model_app
 from observatory.read_model.read_model import ReadModel
+from observatory.read_model.schedules import ScheduleReadModel
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
 from observatory.view_store.projection import Projection
 from observatory.view_store.sqlite import SqliteViewStore
@@ -54,6 +62,7 @@ class World:
     file: SqliteFile
     store: SqliteJobStore
     queries: SqliteJobQueries
+    schedules: SqliteSchedules
     bus: InProcessBus
     log: SqliteEventLog
     views: SqliteViewStore
@@ -64,14 +73,16 @@ class World:
 
     def gateway(self, **settings: Any) -> ServiceApp:
         gateway = Gateway(self.store, self.queries, self.bus, clock=self.clock, ids=self.ids)
-        return create_gateway_app(gateway, edge=edge("gateway", **settings), **self.parts())
+        schedules = ScheduleGateway(self.schedules, gateway.types, clock=self.clock)
+        return create_gateway_app(gateway, schedules, edge=edge("gateway", **settings), **self.parts())
 
     def read_model(self, **settings: Any) -> ServiceApp:
         model = ReadModel(
             self.queries, self.log, self.views,
             clock=self.clock, source="sqlite", uis=ui_registry(), attempt_logs=self.attempt_logs,
         )  # fmt: skip
-        return create_read_model_app(model, edge=edge("read-model", **settings), **self.parts())
+        schedules = ScheduleReadModel(self.schedules, clock=self.clock)
+        return create_read_model_app(model, schedules, edge=edge("read-model", **settings), **self.parts())
 
     def web(self, **settings: Any) -> ServiceApp:
         return create_web_app(edge=edge("web", **settings), **self.parts())
@@ -112,7 +123,15 @@ async def open_world(folder: Path, now: datetime = BEGINNING) -> AsyncIterator[W
         producer = Producer(service="test", instance_id="test-1", version=VERSION)
         store = SqliteJobStore(file, producer=producer, clock=clock, ids=ids)
         yield World(
-            clock, ids, file, store, SqliteJobQueries(file), InProcessBus(), SqliteEventLog(file), SqliteViewStore(file)
+            clock,
+            ids,
+            file,
+            store,
+            SqliteJobQueries(file),
+            SqliteSchedules(file, store=store, clock=clock),
+            InProcessBus(),
+            SqliteEventLog(file),
+            SqliteViewStore(file),
         )
         await file.close()
 

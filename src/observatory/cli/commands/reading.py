@@ -105,7 +105,7 @@ def jobs(
         page = api.jobs(
             status=status.upper() if status else None, type=type, queue=queue, cursor=cursor, count_max=limit
         )
-    return _show_list(page, JOB_COLUMNS, target, nothing="no job matches")
+    return show_list(page, JOB_COLUMNS, target, nothing="no job matches")
 
 
 def job(id: str, /, *, target: Target = TARGET) -> int:
@@ -128,7 +128,7 @@ def job(id: str, /, *, target: Target = TARGET) -> int:
         return ExitCode.DONE
     plain = {name: value for name, value in found.items() if name != "error"}
     plain |= {"progress": progress_words(found.get("progress"))}
-    out.fields([(_words(name), value) for name, value in plain.items()])
+    out.fields([(words(name), value) for name, value in plain.items()])
     for line in error_lines(found.get("error")):
         out.line(line)
     out.line("")
@@ -159,7 +159,7 @@ def events(
     """
     with connect(target) as api:
         page = api.events(job_id=job, cursor=cursor, count_max=limit)
-    return _show_list(page, EVENT_COLUMNS, target, nothing="no event yet", rows=[_event_row(e) for e in page.items])
+    return show_list(page, EVENT_COLUMNS, target, nothing="no event yet", rows=[_event_row(e) for e in page.items])
 
 
 def stats(*, target: Target = TARGET) -> int:
@@ -170,13 +170,13 @@ def stats(*, target: Target = TARGET) -> int:
     if target.json:
         out.json(found)
         return ExitCode.DONE
-    out.fields([(_words(name), value) for name, value in found.items() if not isinstance(value, dict)])
+    out.fields([(words(name), value) for name, value in found.items() if not isinstance(value, dict)])
     for name in ("byStatus", "attemptsByOutcome"):
         counts = cast("dict[str, Any]", found.get(name) or {})
         rows = [{"name": key, "count": value} for key, value in counts.items()]
         if rows:
             out.line("")
-            out.line(_words(name))
+            out.line(words(name))
             out.table(rows, (Column("", "name"), Column("", "count", is_number=True)))
     if found.get("lag"):
         out.say(f"{cell(found['lag'])} newer events are not in these numbers yet", "yellow")
@@ -188,24 +188,24 @@ def queues(*, target: Target = TARGET) -> int:
     with connect(target) as api:
         page = api.queues()
     rows = [queue | {"statuses": _counts(queue.get("byStatus"))} for queue in page.items]
-    return _show_list(page, QUEUE_COLUMNS, target, nothing="no queue has an open job", rows=rows)
+    return show_list(page, QUEUE_COLUMNS, target, nothing="no queue has an open job", rows=rows)
 
 
 def workers(*, target: Target = TARGET) -> int:
     """List processors and what they run."""
     with connect(target) as api:
         page = api.workers()
-    return _show_list(page, WORKER_COLUMNS, target, nothing="no processor was heard of")
+    return show_list(page, WORKER_COLUMNS, target, nothing="no processor was heard of")
 
 
 def types(*, target: Target = TARGET) -> int:
     """List job types that some processor knows."""
     with connect(target) as api:
         page = api.types()
-    return _show_list(page, TYPE_COLUMNS, target, nothing="no processor has announced a type")
+    return show_list(page, TYPE_COLUMNS, target, nothing="no processor has announced a type")
 
 
-def _show_list(
+def show_list(
     page: Page,
     columns: Sequence[Column],
     target: Target,
@@ -255,6 +255,6 @@ def _counts(by_status: Any) -> str | None:
     return " ".join(f"{name}={count}" for name, count in cast("dict[str, Any]", by_status).items())
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
     """`createdAt` as people write it, `created at`; from data, so made harmless."""
     return cell("".join(f" {char.lower()}" if char.isupper() else char for char in name))

@@ -80,7 +80,7 @@ def submit(
         raise UsageError("--wait-timeout has no effect without --wait", "add --wait")
     request = request_of(
         type,
-        payload_of(fields, _document(payload)),
+        payload_of(fields, document_of(payload)),
         queue=queue,
         priority=priority,
         maxAttempts=max_attempts,
@@ -97,7 +97,7 @@ def submit(
         return _wait(api, out, submission.job, wait_s, is_json=target.json)
 
 
-def _document(payload: str | None) -> str | None:
+def document_of(payload: str | None) -> str | None:
     """The text of --payload; from standard input at most what one body may hold."""
     if payload != "-":
         return payload

@@ -10,11 +10,14 @@ from observatory.edge.http import ServiceApp, create_service_app, index_route
 from observatory.edge.settings import EdgeSettings
 from observatory.gateway.gateway import Gateway
 from observatory.gateway.http.jobs import batch_route, job_routes, submit_route
+from observatory.gateway.http.schedules import schedule_routes
 from observatory.gateway.metrics import GatewayMetrics
+from observatory.gateway.schedules import ScheduleGateway
 
 
 def create_gateway_app(
     gateway: Gateway,
+    schedules: ScheduleGateway,
     *,
     edge: EdgeSettings,
     registry: CollectorRegistry,
@@ -39,6 +42,7 @@ def create_gateway_app(
             submit_route(gateway, metrics),
             batch_route(gateway, metrics),
             *job_routes(gateway, metrics),
+            *schedule_routes(schedules),
         ],
         registry=registry,
         checks=checks,

@@ -76,9 +76,10 @@ class SqliteJobStore:
     async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
         assert len(jobs) <= limits.BATCH_JOBS_MAX, f"{len(jobs)} jobs in one submit"
         with translated(StoreUnavailable):
-            return await self._file.write(lambda connection: self._submit(connection, jobs))
+            return await self._file.write(lambda connection: self.accept(connection, jobs))
 
-    def _submit(self, connection: Connection, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
+    def accept(self, connection: Connection, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
+        """What `submit` does, inside the unit that *connection* runs: for drivers whose own rows go with the jobs."""
         earlier = _earlier_jobs(connection, jobs)
         at = self._clock.now()
         answers: list[Submitted | ObservatoryError] = []

@@ -13,12 +13,15 @@ from observatory.read_model.http.events import event_routes
 from observatory.read_model.http.jobs import job_routes
 from observatory.read_model.http.numbers import number_routes
 from observatory.read_model.http.parts import part_routes
+from observatory.read_model.http.schedules import schedule_routes
 from observatory.read_model.metrics import StatsCollector
 from observatory.read_model.read_model import ReadModel
+from observatory.read_model.schedules import ScheduleReadModel
 
 
 def create_read_model_app(
     read_model: ReadModel,
+    schedules: ScheduleReadModel,
     *,
     edge: EdgeSettings,
     registry: CollectorRegistry,
@@ -45,6 +48,7 @@ def create_read_model_app(
             *attempt_log_routes(read_model),
             *event_routes(read_model),
             *part_routes(read_model, edge),
+            *schedule_routes(schedules),
         ],
         registry=registry,
         checks=checks,

@@ -1,0 +1,194 @@
+"""What can be asked for about schedules, without HTTP."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from observatory.contracts import is_valid, validate
+from observatory.core import limits
+from observatory.core.errors import InvalidSchedule, ScheduleMoved, ScheduleUnreadable, UnknownSchedule
+from observatory.core.schedule import Schedule, ScheduleDefinition, checked, next_tick
+from observatory.core.schedule_name import checked_name
+from observatory.core.scheduled_job import metadata_of_tick
+from observatory.core.sources import Clock
+from observatory.core.strict_json import decode
+from observatory.core.ticks import Settlement, skip_rest
+from observatory.edge.problem import InvalidFields
+from observatory.gateway.submit import check_size
+from observatory.gateway.type_catalog import TypeCatalog
+from observatory.job_store.schedules import Schedules
+
+CONTRACT: Final = "schedule-request"
+_replace = msgspec.structs.replace
+
+
+class Put(msgspec.Struct, frozen=True):
+    """What a put achieved."""
+
+    schedule: Schedule
+    is_new: bool
+
+
+class ScheduleGateway:
+    """
+    Creates, replaces, pauses and deletes schedules.
+
+    What was changed is durable before a method returns. Every method may raise `StoreUnavailable`; it may then be
+    repeated. Methods that change one raise `ScheduleMoved` when others kept changing it meanwhile, which may be
+    repeated too, and, but for `put` and `delete`, `ScheduleUnreadable` when its stored row is damaged.
+    """
+
+    def __init__(self, schedules: Schedules, types: TypeCatalog, *, clock: Clock) -> None:
+        self._schedules = schedules
+        self._types = types
+        self._clock = clock
+
+    @property
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    async def schedule(self, name: str) -> Schedule:
+        """
+        The schedule as it is now.
+
+        Raises:
+            UnknownSchedule: No such schedule.
+        """
+        found = await self._schedules.schedule(checked_name(name))
+        if found is None:
+            raise _unknown(name)
+        return found
+
+    async def put(self, name: str, body: bytes) -> Put:
+        """
+        Create the schedule *name*, or replace its definition. An equal definition changes nothing.
+
+        Ticks of the earlier definition that have no fate yet are skipped. The new one fires from now on. A schedule
+        whose row is damaged is created anew.
+
+        Raises:
+            Refused: Nothing was stored: `BadJson`, `InvalidJob`, `InvalidSchedule`, `TooManySchedules`.
+        """
+        definition = _definition_of(checked_name(name), decode(body), self.now)
+        info = await self._types.info(definition.type)
+        if info is not None:
+            self._types.check_payload(info, definition.payload)
+        for _ in range(limits.SCHEDULE_TRIES_MAX):
+            done = await self._put(name, definition)
+            if done is not None:
+                return done
+        raise _moved(name)
+
+    async def _put(self, name: str, definition: ScheduleDefinition) -> Put | None:
+        """None when somebody else changed the schedule meanwhile."""
+        before = await self._readable(name)
+        if before is None:
+            schedule = _new(name, definition, self.now)
+            return Put(schedule, is_new=True) if await self._schedules.create(schedule) else None
+        if before.definition == definition:
+            return Put(before, is_new=False)
+        settled = await self._skip_rest(before)
+        if settled is None:
+            return None
+        at = self.now
+        covered_until = max(settled.covered_until, at)
+        schedule = _replace(
+            settled,
+            definition=definition,
+            generation=settled.generation + 1,
+            version=settled.version + 1,
+            updated_at=at,
+            covered_until=covered_until,
+            next_tick_at=next_tick(definition, covered_until),
+        )
+        return Put(schedule, is_new=False) if await self._schedules.save(schedule) else None
+
+    async def _skip_rest(self, schedule: Schedule) -> Schedule | None:
+        """Skip what came and has no fate, piece by piece; None when somebody else changed the schedule meanwhile."""
+        while (settlement := _rest(schedule, self.now)) is not None:
+            if not await self._schedules.save(settlement.schedule, ticks=settlement.ticks):
+                return None
+            schedule = settlement.schedule
+        return schedule
+
+    async def _readable(self, name: str) -> Schedule | None:
+        """The schedule; a damaged one is removed, since nothing of it can be kept."""
+        try:
+            return await self._schedules.schedule(name)
+        except ScheduleUnreadable:
+            await self._schedules.delete(name)
+            return None
+
+    async def pause(self, name: str, *, by: str) -> Schedule:
+        """Fire nothing from now on; ticks that come meanwhile are skipped. Pausing again changes nothing."""
+        for _ in range(limits.SCHEDULE_TRIES_MAX):
+            found = await self.schedule(name)
+            if found.paused_at is not None:
+                return found
+            at = self.now
+            paused = _replace(found, paused_at=at, paused_by=by, updated_at=at, version=found.version + 1)
+            if await self._schedules.save(paused):
+                return paused
+        raise _moved(name)
+
+    async def resume(self, name: str) -> Schedule:
+        """End a pause. Ticks that passed during it are skipped. Resuming what is not paused changes nothing."""
+        for _ in range(limits.SCHEDULE_TRIES_MAX):
+            found = await self.schedule(name)
+            if found.paused_at is None:
+                return found
+            at = self.now
+            resumed = _replace(
+                found, paused_at=None, paused_by=None, skip_until=at, updated_at=at, version=found.version + 1
+            )
+            if await self._schedules.save(resumed):
+                return resumed
+        raise _moved(name)
+
+    async def delete(self, name: str) -> None:
+        """
+        Remove the schedule and its ticks. Its jobs stay.
+
+        Raises:
+            UnknownSchedule: No such schedule.
+        """
+        if not await self._schedules.delete(checked_name(name)):
+            raise _unknown(name)
+
+
+def _rest(schedule: Schedule, at: datetime) -> Settlement | None:
+    try:
+        return skip_rest(schedule, at)
+    except InvalidSchedule:  # which ticks it had cannot be known here
+        return None
+
+
+def _new(name: str, definition: ScheduleDefinition, at: datetime) -> Schedule:
+    return Schedule(
+        name=name,
+        definition=definition,
+        created_at=at,
+        updated_at=at,
+        covered_until=at,
+        next_tick_at=next_tick(definition, at),
+    )
+
+
+def _definition_of(name: str, document: Any, now: datetime) -> ScheduleDefinition:
+    if not is_valid(CONTRACT, document):
+        raise InvalidFields(validate(CONTRACT, document), code=InvalidSchedule.code)
+    definition = msgspec.convert(document, ScheduleDefinition, strict=False)
+    check_size(definition.payload, limits.PAYLOAD_BYTES_MAX, "payload")
+    check_size(metadata_of_tick(definition.metadata, name, now), limits.METADATA_BYTES_MAX, "metadata")
+    if definition.anchor is not None:
+        definition = _replace(definition, anchor=definition.anchor.astimezone(UTC))
+    return checked(definition)
+
+
+def _unknown(name: str) -> UnknownSchedule:
+    return UnknownSchedule(f"no schedule is called {name}")
+
+
+def _moved(name: str) -> ScheduleMoved:
+    return ScheduleMoved(f"schedule {name} kept changing meanwhile; nothing was done, try again")
