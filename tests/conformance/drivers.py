@@ -21,7 +21,8 @@ from observatory.event_bus.port import EventBus
 from observatory.event_log.port import EventLog
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.port import JobQueries, JobStore, Outbox
-from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.job_store.pruning import Pruning
+from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore, SqliteOutbox, SqlitePruning
 from observatory.testing.manual_sources import ManualClock, SeededIds
 from observatory.view_store.port import ViewStore
 from observatory.view_store.sqlite import SqliteViewStore
@@ -86,6 +87,9 @@ class Truth:
     queries: JobQueries
     log: EventLog
     """The history that the truth itself keeps."""
+    pruning: Pruning
+    views: ViewStore
+    """Where the views lie that pruning waits for."""
     clock: ManualClock
     ids: Ids
     faults: Faults
@@ -220,6 +224,8 @@ class SqliteEngine:
             outbox=SqliteOutbox(file),
             queries=SqliteJobQueries(file),
             log=SqliteEventLog(file),
+            pruning=SqlitePruning(file, clock=clock),
+            views=SqliteViewStore(file),
             clock=clock,
             ids=ids,
             faults=faults,

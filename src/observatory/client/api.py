@@ -7,7 +7,7 @@ from typing import Any, Self, Unpack
 
 import httpx2
 
-from observatory.client import calls, transport
+from observatory.client import calls, transport, view_calls
 from observatory.client.address import Address
 from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, Submission
 from observatory.client.errors import NotReachable, ServiceFailed
@@ -91,6 +91,10 @@ class Api:
     def cancel(self, job_id: str) -> JsonObject:
         """Cancel a job that waits, or ask a running one to stop; the job as it is then."""
         return self._object(calls.cancel(job_id))
+
+    def rebuild_stats(self) -> JsonObject:
+        """Have the counters made anew from the history; they are complete once `stats` reaches the position."""
+        return self._object(view_calls.REBUILD_STATS)
 
     # --- reads ---
 

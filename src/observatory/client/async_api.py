@@ -7,7 +7,7 @@ from typing import Any, Self, Unpack
 
 import httpx2
 
-from observatory.client import calls, transport
+from observatory.client import calls, transport, view_calls
 from observatory.client.address import Address
 from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, Submission
 from observatory.client.errors import NotReachable, ServiceFailed
@@ -64,6 +64,9 @@ class AsyncApi:
 
     async def cancel(self, job_id: str) -> JsonObject:
         return await self._object(calls.cancel(job_id))
+
+    async def rebuild_stats(self) -> JsonObject:
+        return await self._object(view_calls.REBUILD_STATS)
 
     async def job(self, job_id: str) -> JsonObject:
         return await self._object(calls.job(job_id))

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+from observatory.core.errors import CheckpointMoved
 from observatory.core.event import Event
 from observatory.core.folds import STATS_VIEW, StatsView, fold_stats
 from observatory.core.sources import Ids
 from observatory.event_bus.consume import Consumer
 from observatory.event_bus.port import EventBus
 from observatory.event_log.port import EventLog
+from observatory.job_store.pruning import Pruning
 from observatory.view_store.port import ViewStore
 from observatory.view_store.projection import Projection
 
@@ -17,9 +19,14 @@ class MetricsEngine:
 
     name = "metrics engine"
 
-    def __init__(self, *, bus: EventBus, log: EventLog, views: ViewStore, ids: Ids) -> None:
+    def __init__(self, *, bus: EventBus, log: EventLog, views: ViewStore, pruning: Pruning, ids: Ids) -> None:
         self._log = log
-        self._stats = Projection(STATS_VIEW, StatsView, fold_stats, store=views, ids=ids)
+        self._pruning = pruning
+        self._stats = Projection(STATS_VIEW, StatsView, fold_stats, store=views, ids=ids, begin=self._begin)
+        self._is_idle = False
+        """True when the last round had nothing to do."""
+        self._was_overtaken = False
+        """True when the last round ended because the saved view was another one."""
         self._consumer = Consumer("metrics-engine", bus=bus, log=log, target=self)
 
     @property
@@ -31,15 +38,35 @@ class MetricsEngine:
         """Take up the saved counters."""
         await self._stats.load()
 
-    async def apply(self, events: Sequence[Event]) -> int:
+    async def _begin(self) -> StatsView:
+        return (await self._pruning.rollup(STATS_VIEW)).stats
+
+    async def apply(self, events: Sequence[Event], *, after: int | None = None) -> int:
         """Append to the log, then fold: a crash between the two repeats the append, which changes nothing."""
         if not self._log.is_shared_with_truth:
             await self._log.append(events)
-        return await self._stats.apply(events)
+        return await self._stats.apply(events, after=after)
 
     async def run_once(self) -> int:
-        """Apply what has come; returns how many events were new."""
-        return await self._consumer.run_once()
+        """
+        Apply what has come; returns how many events were new.
+
+        While nothing comes, look whether the view is still there: whoever wants it made anew drops it.
+        """
+        try:
+            count = await self._consumer.run_once()
+        except CheckpointMoved:
+            # The view was dropped, or somebody else saved it. The next round loads it and goes on from there; that
+            # this happens again at once is a fault.
+            if self._was_overtaken:
+                raise
+            self._was_overtaken = True
+            return 1
+        self._was_overtaken = False
+        if not count and self._is_idle and await self._stats.notice_rebuild():
+            count = await self._consumer.run_once()
+        self._is_idle = not count
+        return count
 
     async def wait(self) -> None:
         """Until something was delivered, or it is time to look into the log all the same."""

@@ -16,6 +16,7 @@ from observatory.contracts import ui_registry
 from observatory.core.event import Producer
 from observatory.core.folds import STATS_VIEW, StatsView, fold_stats
 from observatory.core.job import Job
+from observatory.core.retention import RetentionPolicy
 from observatory.core.sources import Ids
 from observatory.edge.health import Check
 from observatory.edge.http import ServiceApp
@@ -26,7 +27,8 @@ from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.gateway.gateway import Gateway
 from observatory.gateway.http import create_gateway_app
-from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore
+from observatory.gateway.rebuilding import Rebuilding
+from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore, SqlitePruning
 from observatory.read_model.http import create_read_model_app
 from observatory.read_model.read_model import ReadModel
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
@@ -57,13 +59,25 @@ class World:
     bus: InProcessBus
     log: SqliteEventLog
     views: SqliteViewStore
+    pruning: SqlitePruning
+    policy: RetentionPolicy
 
     def gateway(self, **settings: Any) -> ServiceApp:
         gateway = Gateway(self.store, self.queries, self.bus, clock=self.clock, ids=self.ids)
-        return create_gateway_app(gateway, edge=edge("gateway", **settings), **self.parts())
+        rebuilding = Rebuilding(views=self.views, log=self.log)
+        return create_gateway_app(gateway, rebuilding=rebuilding, edge=edge("gateway", **settings), **self.parts())
 
     def read_model(self, **settings: Any) -> ServiceApp:
-        model = ReadModel(self.queries, self.log, self.views, clock=self.clock, source="sqlite", uis=ui_registry())
+        model = ReadModel(
+            self.queries,
+            self.log,
+            self.views,
+            self.pruning,
+            policy=self.policy,
+            clock=self.clock,
+            source="sqlite",
+            uis=ui_registry(),
+        )
         return create_read_model_app(model, edge=edge("read-model", **settings), **self.parts())
 
     def web(self, **settings: Any) -> ServiceApp:
@@ -105,7 +119,16 @@ async def open_world(folder: Path, now: datetime = BEGINNING) -> AsyncIterator[W
         producer = Producer(service="test", instance_id="test-1", version=VERSION)
         store = SqliteJobStore(file, producer=producer, clock=clock, ids=ids)
         yield World(
-            clock, ids, file, store, SqliteJobQueries(file), InProcessBus(), SqliteEventLog(file), SqliteViewStore(file)
+            clock,
+            ids,
+            file,
+            store,
+            SqliteJobQueries(file),
+            InProcessBus(),
+            SqliteEventLog(file),
+            SqliteViewStore(file),
+            SqlitePruning(file, clock=clock),
+            RetentionPolicy(),
         )
         await file.close()
 

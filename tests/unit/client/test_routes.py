@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from observatory.client import calls
+from observatory.client import calls, view_calls
 from observatory.client.api import Api
 from observatory.client.async_api import AsyncApi
 from observatory.client.calls import Call
@@ -27,6 +27,7 @@ EVERY_CALL = [
     calls.WORKERS,
     calls.TYPES,
     calls.INDEX,
+    view_calls.REBUILD_STATS,
 ]
 
 

@@ -33,6 +33,10 @@ def up(
     prefetch: int | None = None,
     app: str | None = None,
     log: str | None = None,
+    retention_completed: str | None = None,
+    retention_failed: str | None = None,
+    retention_cancelled: str | None = None,
+    retention_types: str | None = None,
     open: Annotated[Literal["yes", "no"], Parameter(name="--open")] = "no",
     folder: Folder = FOLDER,
 ) -> int:
@@ -66,6 +70,14 @@ def up(
         Application whose handlers run, as module:attribute.
     log
         Least level that is logged: debug, info, warning, error. Default: info.
+    retention_completed
+        How long COMPLETED jobs are kept: 12h, 7d, never. Default: 7d.
+    retention_failed
+        How long FAILED jobs are kept. Default: 30d.
+    retention_cancelled
+        How long CANCELLED jobs are kept. Default: 7d.
+    retention_types
+        What differs for some types, as type:status=duration, with commas between.
     open
         Open the dashboard in a web browser when it is ready.
     """
@@ -79,6 +91,10 @@ def up(
         "prefetch": prefetch,
         "app": app,
         "log": log,
+        "retention_completed": retention_completed,
+        "retention_failed": retention_failed,
+        "retention_cancelled": retention_cancelled,
+        "retention_types": retention_types,
     }
     settings = load(flags, os.environ)
     out = of_process()

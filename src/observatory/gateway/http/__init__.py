@@ -10,12 +10,15 @@ from observatory.edge.http import ServiceApp, create_service_app, index_route
 from observatory.edge.settings import EdgeSettings
 from observatory.gateway.gateway import Gateway
 from observatory.gateway.http.jobs import batch_route, job_routes, submit_route
+from observatory.gateway.http.views import view_routes
 from observatory.gateway.metrics import GatewayMetrics
+from observatory.gateway.rebuilding import Rebuilding
 
 
 def create_gateway_app(
     gateway: Gateway,
     *,
+    rebuilding: Rebuilding,
     edge: EdgeSettings,
     registry: CollectorRegistry,
     checks: Sequence[Check],
@@ -39,6 +42,7 @@ def create_gateway_app(
             submit_route(gateway, metrics),
             batch_route(gateway, metrics),
             *job_routes(gateway, metrics),
+            *view_routes(rebuilding),
         ],
         registry=registry,
         checks=checks,

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from observatory.job_store.sqlite.outbox import SqliteOutbox
+from observatory.job_store.sqlite.pruning import SqlitePruning
 from observatory.job_store.sqlite.queries import SqliteJobQueries
 from observatory.job_store.sqlite.store import SqliteJobStore
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations" / "sqlite"
 
-__all__ = ["MIGRATIONS", "SqliteJobQueries", "SqliteJobStore", "SqliteOutbox"]
+__all__ = ["MIGRATIONS", "SqliteJobQueries", "SqliteJobStore", "SqliteOutbox", "SqlitePruning"]
