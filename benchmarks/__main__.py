@@ -12,6 +12,7 @@ SCENARIOS = {
     "embedded": "How fast are jobs accepted and finished in one process, against bare SQLite on the same disk?",
     "huey_peer": "How does one process of ours compare with Huey over SQLite, both durable, both keeping results?",
     "http": "How many submits does one gateway process answer in a second?",
+    "retention": "What does retention cost those who submit and settle, and how fast does pruning go?",
     "child_processes": "What does an attempt in a child process cost, and how soon is its end known?",
 }
 

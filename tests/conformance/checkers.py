@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from observatory.core import limits
 from observatory.core.event import Event
-from observatory.core.folds import StatsView, comparable, fold_job, fold_stats, wire_form
+from observatory.core.folds import STATS_VIEW, StatsView, comparable, fold_job, fold_stats, wire_form
 from observatory.core.job import Job
 from observatory.core.lifecycle import ALLOWED
 from observatory.event_log.port import EventLog
 from observatory.job_store.port import JobFilter, JobQueries
+from observatory.job_store.pruning import Pruning, Rollup
 
 
 def check_history(job: Job, events: Sequence[Event]) -> None:
@@ -39,9 +40,9 @@ def check_job(job: Job) -> None:
     assert (job.finished_at is not None) == job.status.is_final
 
 
-def check_all(jobs: Sequence[Job], events: Sequence[Event]) -> None:
+def check_all(jobs: Sequence[Job], events: Sequence[Event], pruned: Rollup) -> None:
     """*jobs* and *events*, all that a store holds and in order of position, account for each other."""
-    assert [event.position for event in events] == list(range(1, len(events) + 1))
+    check_positions([event.position or 0 for event in events], pruned)
     assert len({event.event_id for event in events}) == len(events)
     histories: defaultdict[str, list[Event]] = defaultdict(list)
     view = StatsView()
@@ -78,6 +79,14 @@ async def all_jobs(queries: JobQueries) -> list[Job]:
             return jobs[::-1]
 
 
-async def check_store(queries: JobQueries, log: EventLog) -> None:
+def check_positions(positions: Sequence[int], pruned: Rollup) -> None:
+    """Nothing is missing from the log but what was pruned."""
+    assert positions == sorted(set(positions))
+    head = positions[-1] if positions else 0
+    missing = set(range(1, head + 1)) - set(positions)
+    assert (len(missing), sum(missing)) == (pruned.events, pruned.positions_sum)
+
+
+async def check_store(queries: JobQueries, log: EventLog, pruning: Pruning) -> None:
     """Everything in the truth is whole."""
-    check_all(await all_jobs(queries), await all_events(log))
+    check_all(await all_jobs(queries), await all_events(log), await pruning.rollup(STATS_VIEW))

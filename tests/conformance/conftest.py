@@ -26,7 +26,7 @@ async def truth(request, tmp_path):
     yield opened
     opened.faults.heal()
     try:
-        await check_store(opened.queries, opened.log)
+        await check_store(opened.queries, opened.log, opened.pruning)
     finally:
         opened.end()
 

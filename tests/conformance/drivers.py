@@ -23,6 +23,7 @@ from observatory.event_log.port import EventLog
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.attempt_logs import AttemptLogs
 from observatory.job_store.port import JobQueries, JobStore, Outbox
+from observatory.job_store.pruning import Pruning
 from observatory.job_store.schedules import Schedules
 from observatory.job_store.sqlite import (
     MIGRATIONS,
@@ -30,6 +31,7 @@ from observatory.job_store.sqlite import (
     SqliteJobQueries,
     SqliteJobStore,
     SqliteOutbox,
+    SqlitePruning,
     SqliteSchedules,
 )
 from observatory.testing.manual_sources import ManualClock, SeededIds
@@ -99,6 +101,9 @@ class Truth:
     log: EventLog
     """The history that the truth itself keeps."""
     attempt_logs: AttemptLogs
+    pruning: Pruning
+    views: ViewStore
+    """Where the views lie that pruning waits for."""
     clock: ManualClock
     ids: Ids
     faults: Faults
@@ -243,6 +248,8 @@ class SqliteEngine:
             queries=SqliteJobQueries(file),
             log=SqliteEventLog(file),
             attempt_logs=SqliteAttemptLogs(file, clock=clock),
+            pruning=SqlitePruning(file, clock=clock),
+            views=SqliteViewStore(file),
             clock=clock,
             ids=ids,
             faults=faults,

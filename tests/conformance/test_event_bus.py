@@ -213,7 +213,7 @@ class Ledger:
     async def load(self):
         pass
 
-    async def apply(self, events):
+    async def apply(self, events, *, after=None):
         if self.fails:
             self.fails -= 1
             raise ConnectionError("injected")

@@ -206,6 +206,7 @@ CALLS = {
     "of_job": lambda log, events: log.of_job("x", count_max=1),
     "head": lambda log, events: log.head(),
     "highest_given": lambda log, events: log.highest_given(),
+    "generation": lambda log, events: log.generation(),
 }
 
 

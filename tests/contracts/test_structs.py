@@ -37,6 +37,7 @@ STRUCTS: dict[str, Any] = {
     "dead-letter": wire.DeadLetter,
     "problem": wire.Problem,
     "stats": wire.Stats,
+    "view-rebuild": wire.ViewRebuild,
     "job-list": wire.JobList,
     "event-list": wire.Page[Event],
     "queue-list": wire.Page[wire.QueueInfo],

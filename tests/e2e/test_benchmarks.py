@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import embedded, http
+from benchmarks import embedded, http, retention
 from tests.e2e.process import ROOT, Up
 
 
@@ -20,6 +20,15 @@ async def test_the_embedded_scenario_gives_every_figure(monkeypatch: pytest.Monk
 
     assert all(value > 0 for value in figures.values())
     assert {name for ratio in embedded.RATIOS for name in ratio} <= figures.keys()
+
+
+async def test_the_retention_scenario_gives_every_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "JOBS", 20)
+    monkeypatch.setattr(retention, "BATCH", 10)
+
+    figures = [await retention.one(retention.as_it_is), await retention.one(retention.without_bookkeeping)]
+
+    assert all(value > 0 for pair in [*figures, await retention.prune()] for value in pair)
 
 
 def test_the_http_scenario_gives_every_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

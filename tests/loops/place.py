@@ -11,13 +11,22 @@ from typing import Any
 from observatory.core.event import Event, Producer
 from observatory.core.handler import Handler
 from observatory.core.job import FINAL, Job
+from observatory.core.retention import RetentionPolicy
 from observatory.engine.sqlite_file import SqliteFile
 from observatory.engine.sqlite_migrations import load_migrations, migrate
 from observatory.event_bus.in_process import InProcessBus, InProcessSubscription
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.port import WorkerInfo
-from observatory.job_store.sqlite import MIGRATIONS, SqliteAttemptLogs, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.job_store.sqlite import (
+    MIGRATIONS,
+    SqliteAttemptLogs,
+    SqliteJobQueries,
+    SqliteJobStore,
+    SqliteOutbox,
+    SqlitePruning,
+)
 from observatory.maintenance.due_jobs import DueJobs
+from observatory.maintenance.pruner import Pruner
 from observatory.maintenance.relay import Relay
 from observatory.maintenance.rescuer import Rescuer
 from observatory.metrics_engine.engine import MetricsEngine
@@ -90,6 +99,7 @@ async def running_place(
     prefetch: int = 0,
     app: str = APP,
     lease_s: float = 15.0,
+    policy: RetentionPolicy = RetentionPolicy(),  # noqa: B008 — frozen
 ) -> AsyncGenerator[Place]:
     """Start everything, and end it as a stop does: drain, then the loops."""
     file = SqliteFile(folder / "observatory.db", writer=ThreadPoolExecutor(1), readers=ThreadPoolExecutor(2))
@@ -116,10 +126,12 @@ async def running_place(
         lease_s=lease_s,
         logs=logs,
     )
-    metrics = MetricsEngine(bus=bus, log=log, views=views, ids=ids, clock=clock)
+    pruning, outbox = SqlitePruning(file, clock=clock), SqliteOutbox(file)
+    metrics = MetricsEngine(bus=bus, log=log, views=views, pruning=pruning, ids=ids, clock=clock)
     loops = [
         *worker.loops,
-        Relay(outbox=SqliteOutbox(file), bus=bus),
+        Relay(outbox=outbox, bus=bus),
+        Pruner(pruning=pruning, outbox=outbox, views=views, policy=policy),
         DueJobs(store=store, bus=bus),
         Rescuer(store=store, queries=queries, bus=bus, clock=clock, randomness=chance),
         metrics,

@@ -20,7 +20,13 @@ from observatory.event_log.port import EventFilter
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.attempt_logs import AttemptLog
 from observatory.job_store.port import JobFilter, Lease, Order, WorkerInfo
-from observatory.job_store.sqlite import MIGRATIONS, SqliteAttemptLogs, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.job_store.sqlite import (
+    MIGRATIONS,
+    SqliteAttemptLogs,
+    SqliteJobQueries,
+    SqliteJobStore,
+    SqliteOutbox,
+)
 from observatory.job_store.sqlite import attempt_logs as sqlite_attempt_logs
 from observatory.job_store.sqlite import outbox as sqlite_outbox
 from observatory.job_store.sqlite import queries as sqlite_queries

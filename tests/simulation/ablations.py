@@ -20,8 +20,11 @@ from observatory.core.event import EventType
 from observatory.core.job import Job, JobStatus
 from observatory.event_bus.consume import Consumer
 from observatory.event_bus.port import Delivery, Subscription
+from observatory.job_store.pruning import Folded
+from observatory.job_store.sqlite import pruning as job_store_pruning
 from observatory.job_store.sqlite import store as job_store_sqlite
 from observatory.job_store.sqlite.store import EarlierJobs, SqliteJobStore
+from observatory.maintenance.pruner import Pruner
 from observatory.maintenance.relay import Relay
 from observatory.processor.claims import Claims
 from observatory.processor.heartbeats import Heartbeats
@@ -204,6 +207,39 @@ def _without_fenced_heartbeat() -> Any:
     return mock.patch.dict(job_store_sqlite.SQL, {"extend_lease": unfenced})
 
 
+def _without_rollup() -> Any:
+    """Jobs are pruned and counted nowhere."""
+    return mock.patch.object(job_store_pruning, "_add_to_rollup", lambda connection, jobs, folded: None)
+
+
+def _without_final_only() -> Any:
+    """Time alone decides what is pruned, counted from when the job was accepted."""
+    sql = job_store_pruning.SQL
+    return mock.patch.dict(
+        sql,
+        {
+            "finished": "SELECT number, id, sequence FROM jobs "
+            "WHERE ?1 <> '' AND ?2 <> '' AND created_at <= ?3 LIMIT ?4",
+            "delete_job": "DELETE FROM jobs WHERE id = ?",
+        },
+    )
+
+
+def _without_folded_check() -> Any:
+    """What the counters have not seen is pruned as well."""
+
+    async def folded(self: Pruner) -> Folded | None:
+        found = await original(self)
+        return None if found is None else msgspec.structs.replace(found, until=10**9)
+
+    original = Pruner._folded
+    stack = contextlib.ExitStack()
+    stack.enter_context(mock.patch.object(Pruner, "_folded", folded))
+    sql = "SELECT generation, 1000000000 FROM views WHERE name = ?"
+    stack.enter_context(mock.patch.dict(job_store_pruning.SQL, {"view": sql}))
+    return stack
+
+
 # --- movement and views ----------------------------------------------------------------------------
 
 
@@ -223,13 +259,13 @@ def _without_confirm_wait() -> Any:
 def _without_checkpoint() -> Any:
     """The projection folds what it is given, seen or not."""
 
-    async def fold(self: Projection[Any], events: Sequence[Any]) -> int:
+    async def fold(self: Projection[Any], events: Sequence[Any], *, after: int | None = None) -> int:
         if self._view is None:
             await self.load()
         for event in events:
             if event.position <= self.checkpoint:
                 self._view = self._fold(self._view, event)
-        return await original(self, events)
+        return await original(self, events, after=after)
 
     original = Projection.fold
     return mock.patch.object(Projection, "fold", fold)
@@ -271,6 +307,9 @@ ABLATIONS = (
     Ablation("relay-confirm", frozenset({"M4", "M5"}), _without_confirm_wait),
     Ablation("checkpoint", frozenset({"D1"}), _without_checkpoint),
     Ablation("new-subscription", frozenset({"V1"}), _without_new_subscription),
+    Ablation("rollup", frozenset({"D6"}), _without_rollup),
+    Ablation("prune-final", frozenset({"P1"}), _without_final_only),
+    Ablation("prune-counted", frozenset({"D6", "S4"}), _without_folded_check),
     Ablation("gap-check", frozenset({"AssertionError"}), _without_gap_check),
 )
 """A gap is noticed by the projection itself, which asserts that there is none."""

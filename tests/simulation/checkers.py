@@ -16,7 +16,7 @@ from observatory.core import limits
 from observatory.core.command import Command, Rescue
 from observatory.core.errors import IdempotencyConflict
 from observatory.core.event import Event, EventType
-from observatory.core.folds import StatsView, comparable, fold_job, fold_stats, wire_form
+from observatory.core.folds import StatsView, canonical, comparable, fold_job, fold_stats, wire_form
 from observatory.core.job import FINAL, JobStatus, JsonObject, NewJob, Outcome
 from observatory.core.lifecycle import ALLOWED
 from observatory.engine.instants import from_us, to_us
@@ -75,10 +75,19 @@ def watch_rows(connection: sqlite3.Connection) -> None:
                 {", ".join(f"NEW.{name}" for name in _WATCHED)}, {is_same});
         END;
         CREATE TEMP TRIGGER saw_delete AFTER DELETE ON jobs BEGIN
-            INSERT INTO row_changes (job_id, is_fixed_same) VALUES (OLD.id, 0);
+            INSERT INTO row_changes (job_id, before_status, is_fixed_same) VALUES (OLD.id, OLD.status, 1);
         END;
         """
     )
+
+
+KEPT_S = 20
+"""How long this world keeps final jobs: shorter than its faults last."""
+
+
+def _without_time(stats: StatsView) -> bytes:
+    """The counters; of the last event's time the rollup keeps the greatest, whatever its position."""
+    return canonical(msgspec.structs.replace(stats, last_event_time=None))
 
 
 class RowChange(msgspec.Struct, frozen=True):
@@ -93,7 +102,8 @@ class RowChange(msgspec.Struct, frozen=True):
     worker_before: str | None
     lease_before: int | None
     run_at_before: int | None
-    status: str
+    status: str | None
+    """None: the row was deleted."""
     fence: int
     sequence: int
     attempt: int
@@ -146,6 +156,11 @@ class History:
         self.jobs: dict[str, JobMirror] = {}
         self.events: list[Event] = []
         self.stats = StatsView()
+        self.pruned: set[str] = set()
+        self.just_pruned: list[str] = []
+        """By the last commit."""
+        self.pruned_stats = StatsView()
+        self._pruned_positions: set[int] = set()
         self.commits = 0
         self._rows_seen = 0
 
@@ -155,8 +170,14 @@ class History:
 
     def lease_end(self, job_id: str, fence: int) -> datetime | None:
         """Until when the job is leased to the running attempt with *fence*; None when it does not run."""
-        job = self.jobs[job_id]
-        if job.document is None or not job.is_attempt_open or job.document["fence"] != fence or job.lease is None:
+        job = self.jobs.get(job_id)
+        if (
+            job is None
+            or job.document is None
+            or not job.is_attempt_open
+            or job.document["fence"] != fence
+            or job.lease is None
+        ):
             return None
         return from_us(job.lease)
 
@@ -172,13 +193,53 @@ class History:
         events = events_after(connection, self.position)
         if changes:
             self._rows_seen = changes[-1].n
+        self.just_pruned = [change.job_id for change in changes if change.status is None]
+        changes = [change for change in changes if change.status is not None]
+        for job_id in self.just_pruned:
+            self._check_pruned(connection, job_id, at)
         for change in changes:
             self._check_row(change, at)
         for event in events:
             self._check_event(event, at)
         self._check_said(said, changes, at)
         self._check_folds(connection, {change.job_id for change in changes}, events)
+        if self.just_pruned:
+            self._check_rollup(connection)
         return events
+
+    # --- pruning ------------------------------------------------------------------------------
+
+    def _check_pruned(self, connection: sqlite3.Connection, job_id: str, at: datetime) -> None:
+        """Only an expired final job goes, with all of its events, after the counters have seen them."""
+        job = self.jobs.pop(job_id)
+        require(job.status is not None and job.status.is_final, "P1", f"job {job_id} was pruned while {job.status}")
+        assert job.document is not None
+        finished = msgspec.convert(job.document["finishedAt"], datetime)
+        kept_s = (at - finished).total_seconds()
+        require(kept_s >= KEPT_S, "P1", f"job {job_id} was pruned {kept_s} s after it became final")
+        left = connection.execute("SELECT count(*) FROM events WHERE job_id = ?", (job_id,)).fetchone()[0]
+        require(left == 0, "D6", f"{left} events of job {job_id} are left")
+        row = connection.execute("SELECT checkpoint FROM views").fetchone()
+        counted = 0 if row is None else row[0]
+        for event in self.events:
+            if event.job_id == job_id and event.position not in self._pruned_positions:
+                require((event.position or 0) <= counted, "D6", f"{event.idempotency_key} was pruned before it counted")
+                self._pruned_positions.add(event.position or 0)
+                self.pruned_stats = fold_stats(self.pruned_stats, event)
+        self.pruned.add(job_id)
+
+    def _check_rollup(self, connection: sqlite3.Connection) -> None:
+        row = connection.execute("SELECT jobs, events, positions_sum, document FROM pruned").fetchone()
+        require(row is not None, "D6", f"{self.just_pruned} was pruned and is in no rollup")
+        stats = msgspec.json.decode(row[3], type=StatsView)
+        found = (*row[:3], _without_time(stats))
+        wanted = (
+            self.pruned_stats.total_jobs,
+            len(self._pruned_positions),
+            sum(self._pruned_positions),
+            _without_time(self.pruned_stats),
+        )
+        require(found == wanted, "D6", f"the rollup is {found}, what was pruned gives {wanted}")
 
     # --- rows ---------------------------------------------------------------------------------
 
@@ -294,7 +355,8 @@ class History:
         for job_id in sorted(ids):
             self._check_fold(connection, job_id)
         stored = events_after(connection, 0)
-        require(stored == self.events, "S5", "an event that was committed is not as it was")
+        kept = [event for event in self.events if event.position not in self._pruned_positions]
+        require(stored == kept, "S5", "an event that was committed is not as it was")
         for job_id, job in self.jobs.items():
             require(job.begun == job.ended + job.is_attempt_open, "S9", f"job {job_id}: attempts without an end")
 
@@ -312,8 +374,17 @@ class Promises:
         self.refused: dict[str, NewJob] = {}
         self.cancelled: set[str] = set()
         self.cancel_requested: set[str] = set()
+        self.pruned: set[str] = set()
+
+    def note_pruned(self, job_id: str) -> None:
+        """Whoever asks for it again makes another job."""
+        self.pruned.add(job_id)
+        self.cancelled.discard(job_id)
+        self.by_key = {key: first for key, first in self.by_key.items() if first != job_id}
 
     def note_accepted(self, new: NewJob, job_id: str) -> None:
+        if {job_id, self.accepted.get(new.id)} & self.pruned:
+            return
         first = self.accepted.setdefault(new.id, job_id)
         require(first == job_id, "A2", f"{new.id} was answered with {first} and with {job_id}")
         require(new.id not in self.refused, "A5", f"{new.id} was refused, then accepted")
@@ -325,6 +396,8 @@ class Promises:
 
     def note_refused(self, new: NewJob, refusal: IdempotencyConflict) -> None:
         assert new.idempotency_key is not None
+        if refusal.job_id in self.pruned:
+            return
         require(new.id not in self.accepted, "A3", f"{new.id} was accepted, then refused")
         first = self.by_key.setdefault(new.idempotency_key, refusal.job_id)
         require(first == refusal.job_id, "A3", f"key {new.idempotency_key}: {refusal.job_id} is not {first}")
@@ -333,9 +406,11 @@ class Promises:
     def check(self, history: History, submitted: dict[str, NewJob]) -> None:
         """What was accepted exists, once; what was refused does not; what was cancelled stays cancelled."""
         for job_id in self.accepted.values():
-            require(job_id in history.jobs, "A1", f"job {job_id} was accepted and is gone")
+            is_kept = job_id in history.jobs or job_id in history.pruned
+            require(is_kept, "A1", f"job {job_id} was accepted and is gone")
         for new in self.refused.values():
-            require(new.id not in history.jobs, "A5", f"job {new.id} was refused and exists")
+            key_is_free = self.by_key.get(new.idempotency_key or "") is None
+            require(key_is_free or new.id not in history.jobs, "A5", f"job {new.id} was refused and exists")
         for job_id in history.jobs:
             require(job_id in submitted, "A5", f"nobody asked for job {job_id}")
         self._check_keys(history)
@@ -389,13 +464,17 @@ def check_view(stored: StoredView, events: Sequence[Event]) -> None:
     view = StatsView()
     for event in events[: stored.checkpoint]:
         view = fold_stats(view, event)
-    is_same = stored.document == msgspec.json.encode(view)
+    is_same = canonical(msgspec.json.decode(stored.document, type=StatsView)) == canonical(view)
     require(is_same, "D1", f"the view at {stored.checkpoint} is not the fold of its events")
 
 
 def check_conservation(view: StatsView, connection: sqlite3.Connection, accepted: Iterable[str]) -> None:
-    """What came in is what is there, by status."""
+    """What came in is what is there or was pruned, by status."""
     rows = dict(connection.execute("SELECT status, count(*) FROM jobs GROUP BY status"))
+    for (document,) in connection.execute("SELECT document FROM pruned"):
+        for status, count in msgspec.json.decode(document, type=StatsView).by_status.items():
+            if count:
+                rows[status] = rows.get(status, 0) + count
     counted = {status: count for status, count in view.by_status.items() if count}
     require(counted == rows, "D3", f"the view counts {counted}, the store holds {rows}")
     require(view.total_jobs >= len(set(accepted)), "D3", f"{view.total_jobs} jobs are counted")
@@ -458,6 +537,11 @@ class Effects:
         self._running[job_id].remove(ended)
         if is_success:
             self.succeeded.add((job_id, ended.fence))
+
+    def forget(self, job_id: str) -> None:
+        """The job was pruned: one with the same id begins anew."""
+        self.started = {one for one in self.started if one[0] != job_id}
+        self.succeeded = {one for one in self.succeeded if one[0] != job_id}
 
     def busy_nodes(self) -> list[Node]:
         """Those that run a handler, each as often as it runs one."""

@@ -37,7 +37,7 @@ CALL_STEPS = (
     "job_store.heartbeat", "job_store.announce", "job_store.make_due", "job_store.expired_leases",
     "job_queries.job", "job_queries.types", "outbox.unpublished", "outbox.confirm", "event_log.after",
     "view_store.load", "view_store.save", "event_bus.publish", "event_bus.subscribe", "event_bus.receive",
-    "event_bus.hint", "event_bus.listen",
+    "event_bus.hint", "event_bus.listen", "pruning.expired", "pruning.prune", "pruning.rollup",
 )  # fmt: skip
 
 WEIGHTS = {
@@ -45,6 +45,7 @@ WEIGHTS = {
     "event_bus.hint": 2.0,
     "job_store.announce": 3.0, "job_store.cancel": 3.0, "job_store.rescue": 5.0, "job_queries.job": 3.0,
     "job_queries.types": 5.0,
+    "pruning.expired": 0.3, "pruning.prune": 8.0, "pruning.rollup": 8.0,
     "event_log.after": 2.0, "view_store.load": 5.0, "event_bus.subscribe": 3.0, "event_bus.listen": 3.0,
 }  # fmt: skip
 """How likely a fault is at a step, against others: less where calls repeat all the time, more where they are rare."""
@@ -60,7 +61,9 @@ RACES = {
 }
 """How much likelier still a fault is where it makes a dangerous order of events."""
 
-WORLD_KINDS = ("power cut", "outage", "partition", "drain", "node crash", "node pause", "handler kills its node")
+WORLD_KINDS = (
+    "rebuild", "power cut", "outage", "partition", "drain", "node crash", "node pause", "handler kills its node",
+)  # fmt: skip
 
 CELLS: frozenset[tuple[str, str]] = frozenset(
     {
@@ -288,6 +291,35 @@ class FaultyOutbox:
             await self._world.drivers.outbox.confirm(position)
 
         await self._calls.call("outbox.confirm", StoreUnavailable, effect)
+
+    async def confirmed(self) -> int:
+        return await self._world.drivers.outbox.confirmed()
+
+
+class FaultyPruning:
+    """Implements `Pruning`."""
+
+    def __init__(self, world: "World", calls: Calls) -> None:
+        self._world = world
+        self._calls = calls
+
+    async def _call(self, verb: str, effect: Callable[[], Awaitable[T]]) -> T:
+        return await self._calls.call(f"pruning.{verb}", StoreUnavailable, effect)
+
+    async def expired(self, policy: Any, **bounds: Any) -> Any:
+        return await self._call("expired", lambda: self._world.drivers.pruning.expired(policy, **bounds))
+
+    async def prune(self, jobs: Any, folded: Any) -> Any:
+        return await self._call("prune", lambda: self._world.drivers.pruning.prune(jobs, folded))
+
+    async def rollup(self, view: str) -> Any:
+        return await self._call("rollup", lambda: self._world.drivers.pruning.rollup(view))
+
+    async def overdue(self, policy: Any) -> Any:
+        return await self._world.drivers.pruning.overdue(policy)
+
+    async def give_back(self, *, pages_max: int) -> int:
+        return await self._world.drivers.pruning.give_back(pages_max=pages_max)
 
 
 class FaultyEventLog:

@@ -130,7 +130,8 @@ class Client:
         accepted = [answer.job.id for answer in answers if isinstance(answer, Submitted)]
         if accepted:
             job = await self._until_answered(lambda: world.queries.job(accepted[0]))
-            require(job is not None, "A4", f"job {accepted[0]} was accepted and is absent")
+            is_there = job is not None or accepted[0] in world.history.pruned
+            require(is_there, "A4", f"job {accepted[0]} was accepted and is absent")
 
     async def _cancel(self, share: float) -> None:
         world = self._world

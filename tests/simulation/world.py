@@ -20,13 +20,15 @@ from observatory.core.errors import CheckpointMoved, Unavailable
 from observatory.core.event import Producer
 from observatory.core.folds import STATS_VIEW
 from observatory.core.job import NewJob
+from observatory.core.retention import Kept, RetentionPolicy
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_migrations import load_migrations, migrate
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.port import Lease, Order, WorkerInfo
-from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore, SqliteOutbox, SqlitePruning
 from observatory.maintenance.due_jobs import DueJobs
+from observatory.maintenance.pruner import Pruner
 from observatory.maintenance.relay import Relay
 from observatory.maintenance.rescuer import Rescuer
 from observatory.metrics_engine.engine import MetricsEngine
@@ -37,6 +39,7 @@ from observatory.testing.manual_sources import SeededIds
 from observatory.view_store.port import StoredView
 from observatory.view_store.sqlite import SqliteViewStore
 from tests.simulation.checkers import (
+    KEPT_S,
     Effects,
     History,
     Promises,
@@ -56,6 +59,7 @@ from tests.simulation.faults import (
     FaultyJobQueries,
     FaultyJobStore,
     FaultyOutbox,
+    FaultyPruning,
     FaultyViewStore,
     WatchedFile,
 )
@@ -75,6 +79,7 @@ Within this long after healing everything is final: 4 attempts of at most 60 s e
 leases and backoffs, the longest backoff of a loop (30 s), and what was held back or stalled before (35 s).
 """
 
+POLICY = RetentionPolicy(kept=Kept(completed_s=KEPT_S, failed_s=KEPT_S, cancelled_s=KEPT_S))
 PRODUCER = Producer(service="simulation", instance_id="simulation", version="0")
 TMPFS = Path("/dev/shm")
 
@@ -96,7 +101,7 @@ class WatchedJobStore(SqliteJobStore):
         self, connection: sqlite3.Connection, worker: WorkerInfo, leases: Sequence[Lease], lease_s: float
     ) -> list[Any]:
         sql = "SELECT fence, lease_expires_at IS NOT NULL FROM jobs WHERE id = ?"
-        rows = [connection.execute(sql, (lease.job_id,)).fetchone() for lease in leases]
+        rows = [connection.execute(sql, (lease.job_id,)).fetchone() or (0, False) for lease in leases]
         states = super()._heartbeat(connection, worker, leases, lease_s)
         for state, (fence, is_leased) in zip(states, rows, strict=True):
             if state.is_held:
@@ -135,6 +140,7 @@ class Drivers:
         self.outbox = SqliteOutbox(self.file)
         self.log = SqliteEventLog(self.file)
         self.views = SqliteViewStore(self.file)
+        self.pruning = SqlitePruning(self.file, clock=world.clock)
         self.bus = InProcessBus()
 
 
@@ -193,6 +199,7 @@ class World:
         self.log = FaultyEventLog(self, calls)
         self.views = FaultyViewStore(self, calls)
         self.bus = FaultyBus(self, calls, self.faults)
+        self.pruning = FaultyPruning(self, calls)
 
     def _make_file(self) -> None:
         connection = sqlite3.connect(self._path, isolation_level=None)
@@ -288,7 +295,11 @@ class World:
         """Judge what just became durable."""
         with self.judged():
             events = self.history.after_commit(connection, said, self.clock.now())
+            for job_id in self.history.just_pruned:
+                self.promises.note_pruned(job_id)
+                self.effects.forget(job_id)
             kinds = " ".join(f"{self.short(event.job_id)}:{event.event_type[4:]}" for event in events)
+            kinds += "".join(f" {self.short(job_id)}:pruned" for job_id in self.history.just_pruned)
             self.note(self._stores, "commit", kinds or "no event")
 
     @contextlib.contextmanager
@@ -372,8 +383,11 @@ class World:
     async def _run_keeper(self, node: Node) -> None:
         clock = self._clock_of(node)
         relay = Relay(outbox=self.outbox, bus=self.bus)
-        engine = MetricsEngine(bus=self.bus, log=self.log, views=self.views, ids=self.ids, clock=clock)
-        await self._supervisor(clock).run([relay, engine, *self._sweepers(clock)], asyncio.Event())
+        engine = MetricsEngine(
+            bus=self.bus, log=self.log, views=self.views, pruning=self.pruning, ids=self.ids, clock=clock
+        )
+        pruner = Pruner(pruning=self.pruning, outbox=self.outbox, views=self.views, policy=POLICY)
+        await self._supervisor(clock).run([relay, engine, pruner, *self._sweepers(clock)], asyncio.Event())
 
     async def _run_second_keeper(self, node: Node) -> None:
         clock = self._clock_of(node)
@@ -405,6 +419,7 @@ class World:
             (self._drain_some_worker, stream.choice((0, 0, 1, 2))),
             (lambda: self._befall("node crash"), stream.choice((0, 0, 1, 3))),
             (lambda: self._befall("node pause"), stream.choice((0, 1, 2, 4))),
+            (self._rebuild, stream.choice((0, 0, 1, 2))),
         ]
         for disaster, count in plans:
             for _ in range(count):
@@ -445,6 +460,14 @@ class World:
         for name in self._mains:
             if not name.startswith("client"):
                 self._start(name)
+
+    def _rebuild(self) -> None:
+        """Somebody wants the counters made anew."""
+        if self._is_down or not self.faults.are_on:
+            return
+        self.faults.note("rebuild", "world")
+        self.note(None, "rebuild", "")
+        self.loop.spawn(self._stores, self._await_later(0.0, lambda: self.drivers.views.drop(STATS_VIEW)))
 
     def _begin_outage(self) -> None:
         if self.faults.are_on:

@@ -14,6 +14,7 @@ from observatory.audit.histories import Histories
 from observatory.audit.history import fingerprint, row_document
 from observatory.audit.judge import Judge
 from observatory.audit.report import AuditReport, Checked, Code, Findings, Ledger, Note, NoteCode
+from observatory.audit.rollup import faults_of_rollup
 from observatory.core import limits
 from observatory.core.errors import BadEnvelope
 from observatory.core.event import Event
@@ -21,6 +22,7 @@ from observatory.core.job import Job
 from observatory.core.sources import Clock
 from observatory.event_log.port import EventLog
 from observatory.job_store.port import JobFilter, JobQueries
+from observatory.job_store.pruning import Pruning, Rollup, RollupUnreadable
 from observatory.view_store.port import ViewStore
 
 T = TypeVar("T")
@@ -44,6 +46,7 @@ class Auditor:
         queries: JobQueries,
         log: EventLog,
         views: ViewStore,
+        pruning: Pruning,
         view: str,
         clock: Clock,
         say: Say | None = None,
@@ -53,6 +56,8 @@ class Auditor:
         self._queries = queries
         self._log = log
         self._views = views
+        self._pruning = pruning
+        self._pruned = Rollup()
         self._view = view
         self._clock = clock
         self._say = say
@@ -70,6 +75,7 @@ class Auditor:
         self._head = 0
         self._events = 0
         self._accepted = 0
+        self._positions_sum = 0
         self._rows = 0
         self._rows_seen = 0
         self._rows_by_status: dict[str, int] = {}
@@ -81,9 +87,11 @@ class Auditor:
         stored = await self._views.load(self._view)
         given = await self._log.highest_given()
         self._head = await self._log.head()  # after the others: in a sound log neither is ahead of a later head
-        counters = Counters(self._view, stored, head=self._head, findings=self._findings)
+        self._pruned = await self._read_rollup()
+        counters = Counters(self._view, stored, pruned=self._pruned.stats, head=self._head, findings=self._findings)
         await self._read_log(counters)
         self._check_end(given)
+        self._check_positions()
         await self._find_repeated_ids()
         await self._read_rows()
         await self._judge_suspects()
@@ -101,6 +109,16 @@ class Auditor:
             ledger=ledger,
             duration_s=round(self._clock.monotonic() - began_s, 3),
         )
+
+    async def _read_rollup(self) -> Rollup:
+        try:
+            rollup = await self._pruning.rollup(self._view)
+        except RollupUnreadable as error:
+            self._findings.add(Code.ROLLUP_DIFFERS, None, f"it cannot be read: {error}")
+            return Rollup()
+        for fault in faults_of_rollup(rollup):
+            self._findings.add(Code.ROLLUP_DIFFERS, None, fault)
+        return rollup
 
     # --- the log ------------------------------------------------------------------------------
 
@@ -156,7 +174,7 @@ class Auditor:
             first += 1
         while last in self._unreadable:
             last -= 1
-        if first > last or await self._page(before) != await self._page(before):
+        if self._pruned.events or first > last or await self._page(before) != await self._page(before):
             return
         which = f"position {first} is" if first == last else f"positions {first} to {last} are"
         self._findings.add(Code.POSITION_GAP, None, f"{which} missing from the log")
@@ -166,6 +184,22 @@ class Auditor:
             why = f"the log ends at position {self._head}; positions up to {given} were given, so the last are missing"
             self._findings.add(Code.POSITION_GAP, None, why)
 
+    def _check_positions(self) -> None:
+        """Where pruning leaves gaps, their number and the sum of their positions tell them from losses."""
+        if not self._pruned.events:
+            return
+        missing = self._head - self._events - len(self._unreadable)
+        lost = missing - self._pruned.events
+        lost_sum = self._head * (self._head + 1) // 2 - self._positions_sum - sum(self._unreadable)
+        lost_sum -= self._pruned.positions_sum
+        if not lost and not lost_sum:
+            return
+        which = f"; position {lost_sum} is missing" if lost == 1 and 0 < lost_sum <= self._head else ""
+        why = f"{missing} positions are missing from the log and {self._pruned.events} events were pruned{which}"
+        if not lost:
+            why = f"other positions are missing from the log than those of the {missing} events that were pruned"
+        self._findings.add(Code.POSITION_GAP, None, why)
+
     def _view_absent(self) -> Note:
         # Counters are saved a moment after their events, and begun anew when they are gone: nobody can tell from
         # the data whether the process was killed in between or the row was deleted.
@@ -174,6 +208,7 @@ class Auditor:
 
     async def _take(self, event: Event) -> None:
         self._events += 1
+        self._positions_sum += event.position or 0
         self._accepted += event.sequence == 1
         self._event_ids.add(event.event_id)
         if event.job_id in self._suspects:
@@ -204,7 +239,7 @@ class Auditor:
 
     async def _last_movers(self, names: list[str], until: int) -> dict[str, Event]:
         """Read the log again for the events that moved the counters *names* last; nothing when there are none."""
-        movers, position = Movers(names), 0
+        movers, position = Movers(names, self._pruned.stats), 0
         while names and position < until and (events := await self._page(position)):
             for event in events:
                 position = event.position or until
@@ -279,17 +314,28 @@ class Auditor:
 
     def _ledger(self, counted: dict[str, int] | None) -> Ledger:
         rows = {name: count for name, count in sorted(self._rows_by_status.items()) if count}
-        ledger = Ledger(accepted=self._accepted, rows=self._rows, rows_by_status=rows, counted_by_status=counted or {})
+        pruned = {str(name): count for name, count in self._pruned.stats.by_status.items() if count}
+        ledger = Ledger(
+            accepted=self._accepted,
+            rows=self._rows,
+            rows_by_status=rows,
+            pruned=self._pruned.jobs,
+            pruned_by_status=pruned,
+            counted_by_status=counted or {},
+        )
         if not self._is_ledger_exact:
             return ledger
         at = f"at position {self._head}"
         if ledger.accepted != ledger.rows:
             why = f"{at}: {ledger.accepted} jobs were accepted, {ledger.rows} have a row; {self._findings.named_jobs()}"
             self._findings.add(Code.LEDGER_DIFFERS, None, why)
-        for status in sorted(rows.keys() | (counted or {}).keys()) if counted is not None else ():
-            there, log_says = rows.get(status, 0), (counted or {}).get(status, 0)
+        for status in sorted(rows.keys() | pruned.keys() | (counted or {}).keys()) if counted is not None else ():
+            gone = pruned.get(status, 0)
+            there, log_says = rows.get(status, 0), (counted or {}).get(status, 0) - gone
             if there != log_says:
-                why = f"{at}: {there} rows are {status}, the log counts {log_says}; {self._findings.named_jobs()}"
+                besides = f" besides the {gone} pruned ones" if gone else ""
+                why = f"{at}: {there} rows are {status}, the log counts {log_says}{besides}; "
+                why += self._findings.named_jobs()
                 self._findings.add(Code.LEDGER_DIFFERS, None, why)
         return ledger
 

@@ -19,21 +19,24 @@ class Counters:
     Args:
         name: Of the view.
         stored: As it was saved; None when nothing was counted yet.
+        pruned: What the events that are gone had added to it.
         head: Newest position of the log, read after *stored*.
     """
 
-    def __init__(self, name: str, stored: StoredView | None, *, head: int, findings: Findings) -> None:
+    def __init__(
+        self, name: str, stored: StoredView | None, *, pruned: StatsView, head: int, findings: Findings
+    ) -> None:
         self._name = name
         self._findings = findings
         self._stored = stored
-        self._folded: StatsView | None = StatsView()
+        self._folded: StatsView | None = copy_of(pruned)
         self._at_checkpoint: StatsView | None = None
         if stored is not None and stored.checkpoint > head:
             where = f"view {name} stands at position {stored.checkpoint}, the log ends at {head}"
             findings.add(Code.CHECKPOINT_BEYOND_HEAD, None, where)
             self._stored = None
         elif stored is not None and stored.checkpoint == 0:
-            self._at_checkpoint = StatsView()
+            self._at_checkpoint = copy_of(pruned)
 
     @property
     def by_status(self) -> dict[str, int] | None:
@@ -54,7 +57,7 @@ class Counters:
             self._findings.add(Code.EVENT_UNREADABLE, event.job_id, why)
             return
         if self._stored is not None and event.position == self._stored.checkpoint:
-            self._at_checkpoint = msgspec.json.decode(msgspec.json.encode(self._folded), type=StatsView)
+            self._at_checkpoint = copy_of(self._folded)
 
     def differing(self) -> list["Differing"]:
         """Every counter that is not what the events up to the checkpoint give; what cannot be compared is reported."""
@@ -110,9 +113,9 @@ class Differing(msgspec.Struct, frozen=True):
 class Movers:
     """Which event moved each of a few counters last."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], pruned: StatsView) -> None:
         self.last: dict[str, Event] = {}
-        self._view = StatsView()
+        self._view = copy_of(pruned)
         empty = leaves(msgspec.to_builtins(self._view))
         self._values: dict[str, Any] = {name: empty.get(name) for name in names}
 
@@ -125,6 +128,11 @@ class Movers:
             if value != before:
                 self._values[name] = value
                 self.last[name] = event
+
+
+def copy_of(view: StatsView) -> StatsView:
+    """A view of one's own: folds change the object that they are given."""
+    return msgspec.json.decode(msgspec.json.encode(view), type=StatsView)
 
 
 def leaves(document: dict[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Code(StrEnum):
     CHECKPOINT_BEYOND_HEAD = "checkpoint_beyond_head"
     VIEW_UNREADABLE = "view_unreadable"
     COUNTER_DIFFERS = "counter_differs"
+    ROLLUP_DIFFERS = "rollup_differs"
     LEDGER_DIFFERS = "ledger_differs"
 
 
@@ -60,6 +61,7 @@ INVARIANTS: dict[Code, str] = {
     Code.CHECKPOINT_BEYOND_HEAD: "D1",
     Code.VIEW_UNREADABLE: "D2",
     Code.COUNTER_DIFFERS: "D1 D2",
+    Code.ROLLUP_DIFFERS: "D6",
     Code.LEDGER_DIFFERS: "D3",
 }
 """The invariants of `docs/INVARIANTS.md` that each code says is broken."""
@@ -114,8 +116,12 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Rows of the jobs accepted up to there."""
     rows_by_status: dict[str, int]
     """Only statuses that occur."""
+    pruned: int
+    """Jobs that retention has removed; they are neither in `accepted` nor in `rows`."""
+    pruned_by_status: dict[str, int]
+    """As the rollup has them."""
     counted_by_status: dict[str, int]
-    """The same numbers as the counters' fold gives them."""
+    """Rows and pruned jobs, as the fold of rollup and log counts them."""
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -37,6 +37,9 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("types", "reading:types", "List job types that some processor knows."),
     ("schedules", "schedules:schedules", "List schedules; set, pause, resume or delete one, and see its ticks."),
     ("audit", "audit:audit", "Compare what was accepted with what exists."),
+    ("rebuild", "keeping:rebuild", "Make the counters anew from the history."),
+    ("backup", "keeping:backup", "Copy all data into a new folder, also while the system runs."),
+    ("restore", "keeping:restore", "Bring a backup back into a data folder."),
     ("contracts", "contracts:contracts", "Work with the schemas of everything on the wire."),
     ("config", "config:config", "Look at the settings."),
 )

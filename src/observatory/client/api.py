@@ -7,7 +7,7 @@ from typing import Any, Self, Unpack
 
 import httpx2
 
-from observatory.client import calls, log_calls, schedule_calls, transport
+from observatory.client import calls, log_calls, schedule_calls, transport, view_calls
 from observatory.client.address import Address
 from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, Submission
 from observatory.client.errors import NotReachable, ServiceFailed
@@ -136,6 +136,10 @@ class Api:
     def preview_schedule(self, **asked: Unpack[PreviewAsked]) -> JsonObject:
         """When a timing would fire; stores nothing."""
         return self._object(schedule_calls.preview(**asked))
+
+    def rebuild_stats(self) -> JsonObject:
+        """Have the counters made anew from the history; they are complete once `stats` reaches the position."""
+        return self._object(view_calls.REBUILD_STATS)
 
     # --- reads ---
 

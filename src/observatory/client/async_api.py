@@ -7,7 +7,7 @@ from typing import Any, Self, Unpack
 
 import httpx2
 
-from observatory.client import calls, log_calls, schedule_calls, transport
+from observatory.client import calls, log_calls, schedule_calls, transport, view_calls
 from observatory.client.address import Address
 from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, Submission
 from observatory.client.errors import NotReachable, ServiceFailed
@@ -95,6 +95,9 @@ class AsyncApi:
 
     async def preview_schedule(self, **asked: Unpack[PreviewAsked]) -> JsonObject:
         return await self._object(schedule_calls.preview(**asked))
+
+    async def rebuild_stats(self) -> JsonObject:
+        return await self._object(view_calls.REBUILD_STATS)
 
     async def job(self, job_id: str) -> JsonObject:
         return await self._object(calls.job(job_id))

@@ -145,6 +145,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Events of the log that are not in these numbers yet."""
     lag_seconds: float | msgspec.UnsetType = msgspec.UNSET
     """Age of the oldest of them; unset when it is not known."""
+    pruned_jobs: int = 0
+    """Jobs in these numbers that retention has removed."""
     state: str
     """`live` or `rebuilding`."""
     source: str
@@ -160,6 +162,7 @@ def stats_of(
     source: str,
     is_rebuilding: bool = False,
     lag_s: float | None = None,
+    pruned_jobs: int = 0,
 ) -> Stats:
     """
     The wire form of *view*.
@@ -167,6 +170,7 @@ def stats_of(
     Args:
         position: Up to which *view* includes the log.
         log_position: The newest one in the log, read no earlier than *view*.
+        pruned_jobs: Jobs in *view* that are gone.
     """
     return Stats(
         total_jobs=view.total_jobs,
@@ -183,6 +187,7 @@ def stats_of(
         position=position,
         lag=max(log_position - position, 0),
         lag_seconds=msgspec.UNSET if lag_s is None else lag_s,
+        pruned_jobs=pruned_jobs,
         state="rebuilding" if is_rebuilding else "live",
         source=source,
     )
@@ -209,6 +214,14 @@ class AttemptLogSeen(msgspec.Struct, frozen=True, kw_only=True, rename="camel", 
     saved_at: datetime | None = None
     """None when nothing is kept of this attempt."""
     as_of: datetime
+
+
+class ViewRebuild(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A view that is being made anew."""
+
+    view: str
+    position: int
+    """Once the view has reached it, it is as complete as it was before."""
 
 
 class EventBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

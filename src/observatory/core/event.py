@@ -60,7 +60,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     sequence: int
     """1..n without a gap, per job."""
     position: int | None = None
-    """1..n without a gap, across all jobs; None until the relay gave it."""
+    """1..n across all jobs, without a gap but those of pruned jobs; None until the relay gave it."""
     causation_id: str | None = None
     """Event id of what directly caused this one; None when a person or a clock did."""
     traceparent: str | None = None

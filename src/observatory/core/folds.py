@@ -4,6 +4,7 @@ Events come decoded from JSON (instants are RFC 3339 strings, statuses plain str
 order of their positions. Skipping what a view has seen is the projection's work, by position.
 """
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -107,6 +108,41 @@ def fold_stats(view: StatsView, event: Event) -> StatsView:
     return view
 
 
+def add_stats(view: StatsView, part: StatsView, *, own_types: Collection[str]) -> StatsView:
+    """
+    *view* with *part*, the fold of whole jobs, added to it. Changes and returns *view*.
+
+    Over a rollup that was added up so, the fold of the events that remain gives the same counters as the fold of
+    all events would.
+
+    Args:
+        own_types: Types that have a counter of their own in the view of all events; others count as `other`.
+    """
+    view.total_jobs += part.total_jobs
+    _add(view.by_status, part.by_status)
+    for job_type, counts in part.by_type.items():
+        into = view.by_type.setdefault(job_type if job_type in own_types else OTHER, TypeCounts())
+        for name in _TYPE_COUNTERS.values():
+            setattr(into, name, getattr(into, name) + getattr(counts, name))
+    _add(view.attempts_by_outcome, part.attempts_by_outcome)
+    view.wait_seconds_sum = round(view.wait_seconds_sum + part.wait_seconds_sum, 6)
+    view.run_seconds_sum = round(view.run_seconds_sum + part.run_seconds_sum, 6)
+    view.events += part.events
+    times = [time for time in (view.last_event_time, part.last_event_time) if time is not None]
+    view.last_event_time = max(times, default=None)
+    return view
+
+
+def _add(into: dict[str, int], part: Mapping[str, int]) -> None:
+    for name, count in part.items():
+        into[name] = into.get(name, 0) + count
+
+
+def canonical(view: StatsView) -> bytes:
+    """*view* as JSON in one order: equal counters give equal bytes, whatever order their keys came in."""
+    return msgspec.json.encode(view, order="sorted")
+
+
 _TYPE_COUNTERS = {
     EventType.CREATED: "accepted",
     EventType.COMPLETED: "completed",
@@ -120,7 +156,8 @@ def _count_type(view: StatsView, event_type: str, job_type: str) -> None:
     counter = _TYPE_COUNTERS.get(event_type)  # pyright: ignore[reportArgumentType]
     if counter is None:
         return
-    key = job_type if job_type in view.by_type or len(view.by_type) < limits.LABEL_VALUES_MAX else OTHER
+    own = len(view.by_type) - (OTHER in view.by_type)
+    key = job_type if job_type in view.by_type or own < limits.LABEL_VALUES_MAX else OTHER
     counts = view.by_type.setdefault(key, TypeCounts())
     setattr(counts, counter, getattr(counts, counter) + 1)
 

@@ -289,6 +289,55 @@ READERS = 2
 WORKERS_KEPT_S = 86_400.0
 """A processor not heard of for a day is no longer listed."""
 
+# --- retention --------------------------------------------------------------------------------
+
+KEPT_COMPLETED_S = 7 * 86_400
+KEPT_FAILED_S = 30 * 86_400
+"""Longer than the others: a failure is looked into by people, who are sometimes away."""
+KEPT_CANCELLED_S = 7 * 86_400
+
+KEPT_S_MIN = 60
+"""The shortest time that a final job is kept: its submitter looks once a second at most, and may be restarted."""
+
+KEPT_S_MAX = 3_660 * 86_400
+"""Ten years; longer is `never`."""
+
+KEPT_TYPES_MAX = 1_000
+"""Types whose jobs are kept for a time of their own."""
+
+PRUNE_SWEEP_S = 5.0
+"""How often expired jobs are looked for."""
+
+PRUNE_JOBS_MAX = 100
+"""Jobs in one piece of pruning."""
+
+PRUNE_EVENTS_MAX = 400
+"""Events in one piece; a job that has more by itself is a piece of its own."""
+
+PRUNE_PIECE_S = 0.005
+"""How long one piece may hold the writer; the next one is made smaller when it took longer."""
+
+PRUNE_REST_S = 0.005
+"""Pause after a piece: the writer is never occupied by pruning for more than half of the time."""
+
+PRUNE_LATE_S_MAX = 3_600.0
+"""A job that is overdue by more, while the backlog does not shrink, says that pruning fell behind or stopped."""
+
+PRUNE_LOOK_S = 60.0
+"""How often it is looked whether pruning keeps up."""
+
+FREE_BYTES_KEPT = 16 * 1024 * 1024
+"""Free space inside the file that is left there for the jobs to come."""
+
+FREE_SHARE_KEPT = 0.25
+"""As above, as a share of the file; the larger of the two counts."""
+
+VACUUM_PAGES_MAX = 64
+"""Pages that one piece gives back to the disk."""
+
+JOURNAL_BYTES_KEPT = 64 * 1024 * 1024
+"""What the write-ahead log keeps on the disk once it was written back; a long reader lets it grow beyond that."""
+
 # --- labels -----------------------------------------------------------------------------------
 
 LABEL_VALUES_MAX = 100
@@ -467,12 +516,20 @@ AUDIT_SAY_S = 0.5
 DAMAGE_LINES_MAX = 10
 """Lines of the engine about a damaged file: the first say where to look."""
 
+BACKUP_PAGES = 1_000
+"""Pages of the database that are copied between two looks at the progress: four megabytes."""
+
+MANIFEST_BYTES_MAX = 64 * 1024
+"""A backup's manifest is a dozen fields."""
+
 AUDIT_AGAIN_MAX = 2
 """How often an audit begins again because an owner took the data meanwhile."""
 
 assert HEARTBEAT_S * 3 <= LEASE_S
 assert DRAIN_S + STOP_GRACE_S + CHILD_END_S < STOP_S_MAX
 assert STOP_S_MAX + STOP_LEAVE_S + STOP_LAST_WORDS_S < 5.0, "a stop ends within five seconds"
+assert min(KEPT_COMPLETED_S, KEPT_FAILED_S, KEPT_CANCELLED_S) >= KEPT_S_MIN
+assert KEPT_S_MIN > WAIT_UNREACHABLE_S_MAX, "who waits for a job hears how it ended, also over a restart"
 assert LOOP_LOOK_S * 2 < LOOP_STALL_S
 assert STOP_EARLY_S < LEASE_S - HEARTBEAT_S
 assert PAYLOAD_BYTES_MAX < BODY_BYTES_MAX

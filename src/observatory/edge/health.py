@@ -16,6 +16,8 @@ class Check(msgspec.Struct, frozen=True):
     """As people know it: job_store, event_log…"""
     probe: Callable[[], Awaitable[object]]
     """Returns when the dependency works; raises when it does not. Ended after `limits.READY_CHECK_S_MAX`."""
+    only_warns: bool = False
+    """True for what should be looked after while the service can still do its work."""
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -25,6 +27,8 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     is_up: bool
     reason: str | None = None
     """Stable word; None when it is up."""
+    warning: str | None = None
+    """Stable word for what a person should look after although it is up."""
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -48,9 +52,16 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 async def readiness_of(checks: Sequence[Check], *, service: str, version: str) -> Readiness:
     """Ask every dependency, all at once."""
-    results = tuple(await asyncio.gather(*(_result(check) for check in checks)))
+    results = tuple(await asyncio.gather(*(_judged(check) for check in checks)))
     status = "ready" if all(result.is_up for result in results) else "not_ready"
     return Readiness(status=status, service=service, version=version, checks=results)
+
+
+async def _judged(check: Check) -> CheckResult:
+    result = await _result(check)
+    if check.only_warns and not result.is_up:
+        return CheckResult(name=check.name, is_up=True, warning=result.reason)
+    return result
 
 
 async def _result(check: Check) -> CheckResult:

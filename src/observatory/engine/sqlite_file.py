@@ -333,9 +333,13 @@ def connect(path: Path, *, is_reader: bool = False) -> sqlite3.Connection:
     if is_reader:
         connection.execute("PRAGMA query_only = ON")
     else:
+        if not connection.execute("PRAGMA page_count").fetchone()[0]:
+            # Only a file without content can get it, and nothing else may have written its first page.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 2000")
+        connection.execute(f"PRAGMA journal_size_limit = {limits.JOURNAL_BYTES_KEPT}")
     return connection
 
 

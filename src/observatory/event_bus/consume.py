@@ -10,7 +10,7 @@ from observatory.event_bus.port import Delivery, EventBus, Subscription
 
 
 class Applies(Protocol):
-    """What a consumer does with events: in order, without a gap, each at least once."""
+    """What a consumer does with events: in order, each at least once, none left out but those of pruned jobs."""
 
     @property
     def checkpoint(self) -> int:
@@ -21,8 +21,13 @@ class Applies(Protocol):
         """Find out the checkpoint."""
         ...
 
-    async def apply(self, events: Sequence[Event]) -> int:
-        """Apply those that are new; returns how many."""
+    async def apply(self, events: Sequence[Event], *, after: int | None = None) -> int:
+        """
+        Apply those that are new; returns how many.
+
+        Args:
+            after: *events* are the first of the log after this position; None when there is no gap between them.
+        """
         ...
 
 
@@ -30,7 +35,7 @@ class ReadsLog(Protocol):
     """Where a gap is read."""
 
     async def after(self, position: int, *, count_max: int) -> list[Event]:
-        """The next events after *position*, in order, without a gap."""
+        """The next events after *position*, in order; only those of pruned jobs are missing."""
         ...
 
 
@@ -39,7 +44,7 @@ class Consumer:
     Keeps *target* up with the log: from the bus while deliveries are contiguous, else from the log.
 
     Nothing is acked before it was applied. Whatever the bus loses, repeats or reorders, *target*
-    sees every position once and in order.
+    sees every position once and in order, but those that were pruned before it could.
     """
 
     def __init__(self, name: str, *, bus: EventBus, log: ReadsLog, target: Applies) -> None:
@@ -83,10 +88,11 @@ class Consumer:
     async def _catch_up(self, until: int | None) -> int:
         applied = 0
         while until is None or self._target.checkpoint < until:
-            events = await self._log.after(self._target.checkpoint, count_max=limits.READ_EVENTS_MAX)
+            after = self._target.checkpoint
+            events = await self._log.after(after, count_max=limits.READ_EVENTS_MAX)
             if not events:
                 break
-            applied += await self._target.apply(events)
+            applied += await self._target.apply(events, after=after)
         return applied
 
     async def close(self) -> None:

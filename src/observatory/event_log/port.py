@@ -59,7 +59,8 @@ class EventLog(Protocol):
         """
         The first matching events with a greater position, in order.
 
-        Without a filter and while the log is shared with the truth, there is no gap between them.
+        Without a filter and while the log is shared with the truth, nothing is missing between them but the events
+        of pruned jobs: a gap is no error.
 
         Args:
             position: From 0.
@@ -82,6 +83,15 @@ class EventLog(Protocol):
         """
         The highest position that was ever given to an event, also when that event is gone; 0 when none was.
 
-        In a sound log it is the head of the same moment.
+        In a sound log it is the head of the same moment: the newest event is never pruned.
+        """
+        ...
+
+    async def generation(self) -> str:
+        """
+        Which history the positions belong to.
+
+        It is another one after a backup was brought back: positions given since then may name other events than
+        before, so whoever resumes at a position of another generation begins anew.
         """
         ...

@@ -54,6 +54,10 @@ class SqliteEventLog:
         with translated(LogUnavailable):
             return await self._file.read(lambda connection: connection.execute(sql).fetchone()[0])
 
+    async def generation(self) -> str:
+        with translated(LogUnavailable):
+            return await self._file.read(lambda c: c.execute("SELECT generation FROM history").fetchone()[0])
+
     async def _events(
         self, condition: str, values: list[Any], filter: EventFilter | None, order: str, count_max: int
     ) -> Events:

@@ -238,7 +238,8 @@ class Outbox(Protocol):
 
     async def unpublished(self, *, count_max: int) -> list[Event]:
         """
-        The oldest events after the confirmed position, with their positions, in order, without a gap.
+        The oldest events after the confirmed position, with their positions, in order, without a gap: what was not
+        confirmed is not pruned.
 
         Args:
             count_max: From 1 to `limits.RELAY_BATCH_MAX`. Fewer come back, but at least one, when their payloads
@@ -256,6 +257,10 @@ class Outbox(Protocol):
 
         After a restart an earlier position may be remembered: events are published at least once.
         """
+        ...
+
+    async def confirmed(self) -> int:
+        """Position up to which everything was published; 0 until `unpublished` was asked for the first time."""
         ...
 
 

@@ -1,14 +1,17 @@
 """The metrics engine: every event into the log (where it is not there already) and into the counters, once."""
 
+import contextlib
 from collections.abc import Sequence
 
 from observatory.core import limits
+from observatory.core.errors import CheckpointMoved, ViewsUnavailable
 from observatory.core.event import Event
 from observatory.core.folds import STATS_VIEW, StatsView, fold_stats
 from observatory.core.sources import Clock, Ids
 from observatory.event_bus.consume import Consumer
 from observatory.event_bus.port import EventBus
 from observatory.event_log.port import EventLog
+from observatory.job_store.pruning import Pruning
 from observatory.view_store.port import ViewStore
 from observatory.view_store.projection import Projection
 
@@ -23,9 +26,16 @@ class MetricsEngine:
 
     name = "metrics engine"
 
-    def __init__(self, *, bus: EventBus, log: EventLog, views: ViewStore, ids: Ids, clock: Clock) -> None:
+    def __init__(
+        self, *, bus: EventBus, log: EventLog, views: ViewStore, pruning: Pruning, ids: Ids, clock: Clock
+    ) -> None:
         self._log = log
-        self._stats = Projection(STATS_VIEW, StatsView, fold_stats, store=views, ids=ids)
+        self._pruning = pruning
+        self._stats = Projection(STATS_VIEW, StatsView, fold_stats, store=views, ids=ids, begin=self._begin)
+        self._is_idle = False
+        """True when the last round had nothing to do."""
+        self._was_overtaken = False
+        """True when the last round ended because the saved view was another one."""
         self._clock = clock
         self._save_at_s = clock.monotonic()
         """When the counters may be saved next, by the monotonic clock."""
@@ -40,18 +50,37 @@ class MetricsEngine:
         """Take up the saved counters."""
         await self._stats.load()
 
-    async def apply(self, events: Sequence[Event]) -> int:
+    async def _begin(self) -> StatsView:
+        return (await self._pruning.rollup(STATS_VIEW)).stats
+
+    async def apply(self, events: Sequence[Event], *, after: int | None = None) -> int:
         """Append to the log, then fold: a crash between the two repeats both, and the append changes nothing."""
         if not self._log.is_shared_with_truth:
             await self._log.append(events)
-        return await self._stats.fold(events)
+        return await self._stats.fold(events, after=after)
 
     async def run_once(self) -> int:
-        """Apply what has come, and save the counters when it is time; returns how many events were new."""
-        applied = await self._consumer.run_once()
-        if self._saves_in_s() <= 0:
-            await self._save()
-        return applied
+        """
+        Apply what has come, and save the counters when it is time; returns how many events were new.
+
+        While nothing comes, look whether the view is still there: whoever wants it made anew drops it.
+        """
+        try:
+            count = await self._consumer.run_once()
+            if self._saves_in_s() <= 0:
+                await self._save()
+        except CheckpointMoved:
+            # The view was dropped, or somebody else saved it. The next round loads it and goes on from there; that
+            # this happens again at once is a fault.
+            if self._was_overtaken:
+                raise
+            self._was_overtaken = True
+            return 1
+        self._was_overtaken = False
+        if not count and self._is_idle and self._stats.is_saved and await self._stats.notice_rebuild():
+            count = await self._consumer.run_once()
+        self._is_idle = not count
+        return count
 
     async def wait(self) -> None:
         """Until something was delivered, it is time to save, or to look into the log all the same."""
@@ -59,11 +88,10 @@ class MetricsEngine:
         await self._consumer.wait(timeout_s=max(0.0, min(limits.POLL_S, in_s)))
 
     async def close(self) -> None:
-        """Save the counters and give up the subscription."""
-        try:
+        """Save the counters, if the store takes them, and give up the subscription."""
+        with contextlib.suppress(CheckpointMoved, ViewsUnavailable):  # what is not saved is folded again from the log
             await self._save()
-        finally:
-            await self._consumer.close()
+        await self._consumer.close()
 
     def _saves_in_s(self) -> float:
         return self._save_at_s - self._clock.monotonic()

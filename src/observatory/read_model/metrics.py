@@ -23,14 +23,16 @@ class StatsCollector(Collector):
     def __init__(self, read_model: ReadModel, registry: CollectorRegistry) -> None:
         self._read_model = read_model
         self._found: StatsAt | None = None
+        self._late_s: float | None = None
         registry.register(self)
 
     async def refresh(self) -> None:
         """Read the view."""
         try:
             self._found = await self._read_model.stats_at()
+            self._late_s = await self._read_model.pruning_late_s()
         except Unavailable:
-            self._found = None
+            self._found = self._late_s = None
 
     def describe(self) -> list[Metric]:
         """No promise before the first refresh; without this the library would collect to find out."""
@@ -44,6 +46,12 @@ class StatsCollector(Collector):
         yield up
         if self._found is not None:
             yield from _families(self._found)
+        if self._late_s is not None:
+            yield GaugeMetricFamily(
+                "odd_pruning_late_seconds",
+                "Overdue time of the job that waits longest to be pruned.",
+                value=self._late_s,
+            )
 
 
 def _families(found: StatsAt) -> Iterator[Metric]:
@@ -74,6 +82,7 @@ def _sums_and_places(found: StatsAt) -> Iterator[Metric]:
     )
     yield CounterMetricFamily("odd_job_run_seconds", "Time that attempts ran.", value=view.run_seconds_sum)
     yield CounterMetricFamily("odd_events_folded", "Events in these numbers.", value=view.events)
+    yield CounterMetricFamily("odd_jobs_pruned", "Jobs removed by retention.", value=found.pruned_jobs)
     yield GaugeMetricFamily("odd_view_position", "Log position of these numbers.", value=found.position)
     pending = max(found.log_position - found.position, 0)
     yield GaugeMetricFamily(

@@ -13,10 +13,12 @@ from observatory.core.errors import BadQuery, UnknownJob
 from observatory.core.event import Event
 from observatory.core.folds import STATS_VIEW, StatsView
 from observatory.core.job import Job
+from observatory.core.retention import RetentionPolicy
 from observatory.core.sources import Clock
 from observatory.event_log.port import EventFilter, EventLog
 from observatory.job_store.attempt_logs import AttemptLogs
 from observatory.job_store.port import JobFilter, JobPage, JobQueries, WorkerInfo
+from observatory.job_store.pruning import Pruning
 from observatory.read_model.cursor import read_cursor, write_cursor
 from observatory.view_store.port import ViewStore
 
@@ -56,6 +58,7 @@ class StatsAt(msgspec.Struct, frozen=True):
     lag_s: float | None
     """Age of the oldest event that the view lacks; None when it lacks none."""
     is_rebuilding: bool
+    pruned_jobs: int
     as_of: datetime
 
 
@@ -67,6 +70,7 @@ class ReadModel:
     empty list, never a zero.
 
     Args:
+        policy: What is kept how long.
         source: What holds the views, as people know it: sqlite, postgres, redis.
         uis: What the launchers offer.
         attempt_logs: None when logs of attempts are kept nowhere.
@@ -77,7 +81,9 @@ class ReadModel:
         queries: JobQueries,
         log: EventLog,
         views: ViewStore,
+        pruning: Pruning,
         *,
+        policy: RetentionPolicy,
         clock: Clock,
         source: str,
         uis: UiRegistry,
@@ -86,11 +92,13 @@ class ReadModel:
         self._queries = queries
         self._log = log
         self._views = views
+        self._pruning = pruning
+        self._policy = policy
         self._clock = clock
         self._source = source
         self._attempt_logs = attempt_logs
         self._generation: str | None = None
-        """Of the view that was last seen complete, or first seen at all."""
+        """Of the view that was last seen complete, or first seen at all; empty when that one was not there."""
         self.uis = uis
 
     # --- numbers ------------------------------------------------------------------------------
@@ -106,6 +114,7 @@ class ReadModel:
             source=self._source,
             is_rebuilding=found.is_rebuilding,
             lag_s=found.lag_s,
+            pruned_jobs=found.pruned_jobs,
         )
 
     async def stats_at(self) -> StatsAt:
@@ -122,7 +131,7 @@ class ReadModel:
         generation = None if stored is None else stored.generation
         is_behind = log_position > position
         if not is_behind or self._generation is None:
-            self._generation = generation
+            self._generation = generation or ("" if is_behind else None)
         is_rebuilding = is_behind and (generation is None or generation != self._generation)
         return StatsAt(
             view=view,
@@ -130,8 +139,14 @@ class ReadModel:
             log_position=log_position,
             lag_s=await self._lag_s(position, as_of) if is_behind else None,
             is_rebuilding=is_rebuilding,
+            pruned_jobs=(await self._pruning.rollup(STATS_VIEW)).jobs,
             as_of=as_of,
         )
+
+    async def pruning_late_s(self) -> float:
+        """By how much the job that waits longest to be pruned is overdue, in seconds."""
+        since = (await self._pruning.overdue(self._policy)).since
+        return 0.0 if since is None else max((self._clock.now() - since).total_seconds(), 0.0)
 
     async def _lag_s(self, position: int, now: datetime) -> float | None:
         oldest = await self._log.after(position, count_max=1)

@@ -1,10 +1,11 @@
-"""The audit of a data folder: opened to be read only, whether or not somebody owns it."""
+"""The audit of a data folder, and whatever else reads one: opened to be read only, whether or not somebody owns it."""
 
 import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -21,9 +22,12 @@ from observatory.engine.sqlite_reader import SqliteReader
 from observatory.engine.sqlite_schema import damage, schema_faults
 from observatory.event_log.port import EventLog
 from observatory.job_store.port import JobQueries
+from observatory.job_store.pruning import Pruning
 from observatory.runtime.data_folder import DataFolder
 from observatory.runtime.sources import SystemClock
 from observatory.view_store.port import ViewStore
+
+T = TypeVar("T")
 
 ELSEWHERE = "name the data folder with ODD_DATA_DIR"
 
@@ -34,6 +38,7 @@ class Drivers(msgspec.Struct, frozen=True):
     queries: Callable[[SqliteFile], JobQueries]
     log: Callable[[SqliteFile], EventLog]
     views: Callable[[SqliteFile], ViewStore]
+    pruning: Callable[[SqliteFile], Pruning]
     migrations: Path
     """Of the schema that they can read."""
 
@@ -52,41 +57,55 @@ def audit_folder(path: Path, *, drivers: Drivers, say: Say | None = None, clock:
         DataTooNew: Written by a later release.
         Unavailable: The database did not answer in time; nothing is known.
     """
-    database = DataFolder(path).database
-    clock = clock or SystemClock()
-    for _ in range(limits.AUDIT_AGAIN_MAX):
-        with _clear_errors(database):
-            report = _audit_once(database, drivers, say, clock)
-            if report is not None:
-                return report
-    raise DataFolderUnusable(f"{database} changes and is not locked", "audit it again when its owner runs or has ended")
 
-
-def _audit_once(database: Path, drivers: Drivers, say: Say | None, clock: Clock) -> AuditReport | None:
-    """None when an owner took the data while it was read without locks."""
-    if not database.is_file():
-        raise DataFolderUnusable(f"{database} does not exist", ELSEWHERE)
-    file = SqliteReader(database, readers=InlineExecutor())
-    try:
-        migrations = load_migrations(drivers.migrations)
-        _check_schema(file, migrations)
+    def audit(file: SqliteReader) -> AuditReport:
         auditor = Auditor(
             queries=drivers.queries(file),
             log=drivers.log(file),
             views=drivers.views(file),
+            pruning=drivers.pruning(file),
             view=STATS_VIEW,
-            clock=clock,
+            clock=clock or SystemClock(),
             say=say,
-            known=_faults_of_file(file, migrations),
+            known=_faults_of_file(file, load_migrations(drivers.migrations)),
         )
-        report = asyncio.run(auditor.run())
-    except (sqlite3.Error, Unavailable):
-        if file.was_overtaken():
-            return None
-        raise
-    finally:
-        file.abandon()
-    return None if file.was_overtaken() else report
+        return asyncio.run(auditor.run())
+
+    return read_folder(path, audit, migrations=drivers.migrations)
+
+
+def read_folder(path: Path, work: Callable[[SqliteReader], T], *, migrations: Path, in_snapshot: bool = True) -> T:
+    """
+    What *work* gives over the database of the data folder at *path*, of which no byte is changed.
+
+    It is done again when an owner takes a folder that was read without locks.
+
+    Args:
+        in_snapshot: Everything is read as of one instant. The write-ahead log grows until that ends.
+
+    Raises:
+        DataFolderUnusable, DataTooNew, Unavailable: As `audit_folder`.
+    """
+    database = DataFolder(path).database
+    for _ in range(limits.AUDIT_AGAIN_MAX):
+        with _clear_errors(database):
+            if not database.is_file():
+                raise DataFolderUnusable(f"{database} does not exist", ELSEWHERE)
+            file = SqliteReader(database, readers=InlineExecutor())
+            try:
+                if in_snapshot:
+                    file.read_now(lambda connection: connection.execute("BEGIN"))
+                _check_schema(file, load_migrations(migrations))
+                answer = work(file)
+            except (sqlite3.Error, Unavailable):
+                if not file.was_overtaken():
+                    raise
+            else:
+                if not file.was_overtaken():
+                    return answer
+            finally:
+                file.abandon()
+    raise DataFolderUnusable(f"{database} changes and is not locked", "try again when its owner runs or has ended")
 
 
 def _faults_of_file(file: SqliteFile, migrations: list[Migration]) -> list[tuple[Code, str]]:

@@ -2,22 +2,25 @@
 The settings of a process: read once, checked as a whole, passed on as values.
 
 The first source that names a setting decides: flag, environment, `$ODD_DATA_DIR/config.toml`, default.
-A file names a setting in lower case without its prefix (`gateway_port = 3100`). An environment
+A file names a setting in lower case without its prefix (`gateway_port = 3100`); those of retention
+may stand in a table of that name. An environment
 variable that is empty counts as not set. Names that are not known are refused, because a mistyped
 setting that is silently ignored is found only in production.
 """
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
 from observatory.client.data_folder import GATEWAY_VARIABLE, TOKEN_VARIABLE, data_dir_of
 from observatory.core import limits
 from observatory.core.errors import BadSettings
+from observatory.core.job import JobStatus
+from observatory.core.retention import Kept, RetentionPolicy, duration_text
 from observatory.runtime import settings_values as values
 
 FILE_NAME = "config.toml"
@@ -50,6 +53,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: tuple[str, ...] = ()
     """Origins of web pages, besides the dashboard's own, that may call the services."""
     reads_need_token: bool = False
+    retention_completed: int | None = limits.KEPT_COMPLETED_S
+    """Seconds that a job is kept after it became final; None for ever. As the two below."""
+    retention_failed: int | None = limits.KEPT_FAILED_S
+    retention_cancelled: int | None = limits.KEPT_CANCELLED_S
+    retention_types: Mapping[str, Mapping[JobStatus, int | None]] = {}
+    """What differs for some types."""
+
+    @property
+    def retention(self) -> RetentionPolicy:
+        kept = Kept(
+            completed_s=self.retention_completed,
+            failed_s=self.retention_failed,
+            cancelled_s=self.retention_cancelled,
+        )
+        return RetentionPolicy(kept=kept, by_type=self.retention_types)
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +93,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 class _Setting(msgspec.Struct, frozen=True):
     name: str
     parse: values.Parse
+    show: Callable[[Any], str] = values.shown
+    """Its default, as a person would write it."""
 
     @property
     def variable(self) -> str:
@@ -95,6 +115,10 @@ SETTINGS: tuple[_Setting, ...] = (
     _Setting("allowed_hosts", values.host_list),
     _Setting("allowed_origins", values.origin_list),
     _Setting("reads_need_token", values.switch),
+    _Setting("retention_completed", values.kept, duration_text),
+    _Setting("retention_failed", values.kept, duration_text),
+    _Setting("retention_cancelled", values.kept, duration_text),
+    _Setting("retention_types", values.kept_by_type),
     _Setting("postgres_url", values.unsupported_engine),
     _Setting("rabbitmq_url", values.unsupported_engine),
     _Setting("redis_url", values.unsupported_engine),
@@ -102,6 +126,8 @@ SETTINGS: tuple[_Setting, ...] = (
     _Setting("prometheus_url", values.unsupported_engine),
     _Setting("alertmanager_url", values.unsupported_engine),
 )
+TABLES = ("retention",)
+"""Tables of the file: `completed` in `[retention]` is the setting `retention_completed`."""
 VARIABLES: tuple[str, ...] = tuple(setting.variable for setting in SETTINGS)
 _READ_BY_CLIENTS = (TOKEN_VARIABLE, GATEWAY_VARIABLE)
 
@@ -182,8 +208,28 @@ def _read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
     except RecursionError:
         return {}, [f"{path} is nested too deeply"]
     names = [setting.name for setting in SETTINGS if setting is not _DATA_DIR]
-    problems = [_unknown_key(key, names) for key in document if key not in names]
+    document, problems = _without_tables(document)
+    problems += [_unknown_key(key, names) for key in document if key not in names]
     return {key: value for key, value in document.items() if key in names}, problems
+
+
+def _without_tables(document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """*document* with the members of each known table under their full names, and what is wrong with the tables."""
+    flat: dict[str, Any] = {}
+    problems: list[str] = []
+    for key, value in document.items():
+        if key not in TABLES:
+            flat[key] = value
+        elif not isinstance(value, dict):
+            problems.append(f"{key} in {FILE_NAME} must be a table: [{key}]")
+    for table in TABLES:
+        members = document.get(table)
+        for name, value in cast("dict[str, Any]", members if isinstance(members, dict) else {}).items():
+            full = f"{table}_{name}"
+            if full in flat:
+                problems.append(f"{full} in {FILE_NAME} is set twice: also as {name} in [{table}]")
+            flat[full] = value
+    return flat, problems
 
 
 def _unknown_key(key: str, names: list[str]) -> str:
@@ -227,8 +273,8 @@ def _complete(shown: list[Value], data_dir: Path) -> tuple[Value, ...]:
     """*shown* with the defaults filled in, and the data folder as the absolute path it stands for."""
     defaults = msgspec.structs.asdict(Settings(data_dir=data_dir))
     return tuple(
-        msgspec.structs.replace(value, shown=values.shown(defaults.get(value.name)))
+        msgspec.structs.replace(value, shown=setting.show(defaults.get(value.name)))
         if value.origin == "default" or value.name == _DATA_DIR.name
         else value
-        for value in shown
+        for setting, value in zip(SETTINGS, shown, strict=True)
     )

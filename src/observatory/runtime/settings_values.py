@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from observatory.core import limits
+from observatory.core.job import JobStatus
+from observatory.core.retention import duration_s, status_of_word
 from observatory.edge.hosts import PORT_MAX, allowed_host
 
 Parse: TypeAlias = Callable[[Any], Any]
@@ -23,6 +25,7 @@ _FALSE = frozenset({"false", "0", "no", "off"})
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*")
 _ORIGIN = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]{1,253})(?::[0-9]{1,5})?")
 _APP = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_TYPE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{limits.JOB_TYPE_CHARS_MAX - 1}}}")
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^:@\s]*):\S*@")
 """Up to the last @, because an unescaped password may hold a slash. Masks too much rather than too little."""
 _SECRET_BY_NAME = re.compile(
@@ -99,6 +102,58 @@ def log_level(raw: Any) -> str:
     return word
 
 
+def kept(raw: Any) -> int | None:
+    """Seconds that final jobs are kept; None for ever."""
+    text = raw if isinstance(raw, str) else shown(raw)
+    return duration_s(text)
+
+
+def kept_by_type(raw: Any) -> dict[str, dict[JobStatus, int | None]]:
+    """As `mail:completed=12h, mail:failed=never`, or a table of tables `[retention.types.mail]`."""
+    entries = _entries_of_text(raw) if isinstance(raw, str) else _entries_of_table(raw)
+    found: dict[str, dict[JobStatus, int | None]] = {}
+    for job_type, word, duration in entries:
+        if not _TYPE.fullmatch(job_type):
+            raise ValueError(f"must name job types; {job_type[: limits.ECHO_CHARS_MAX]!r} is not one")
+        of_type = found.setdefault(job_type, {})
+        status = status_of_word(word)
+        if status in of_type:
+            raise ValueError(f"names {job_type}:{word} twice")
+        try:
+            of_type[status] = kept(duration)
+        except ValueError as error:
+            raise ValueError(f"has {job_type}:{word}, which {error}") from None
+    if len(found) > limits.KEPT_TYPES_MAX:
+        raise ValueError(f"must name at most {limits.KEPT_TYPES_MAX} types; it names {len(found)}")
+    return found
+
+
+def _entries_of_text(text: str) -> list[tuple[str, str, Any]]:
+    entries: list[tuple[str, str, Any]] = []
+    for part in (item.strip() for item in text.split(",") if item.strip()):
+        place, equals, duration = part.partition("=")
+        job_type, colon, word = place.partition(":")
+        if not equals or not colon:
+            raise ValueError(f"must be written type:status=duration; {part[: limits.ECHO_CHARS_MAX]!r} is not")
+        entries.append((job_type.strip(), word.strip(), duration.strip()))
+    return entries
+
+
+def _entries_of_table(table: Any) -> list[tuple[str, str, Any]]:
+    return [
+        (job_type, word, duration)
+        for job_type, kept_of_type in _table(table).items()
+        for word, duration in _table(kept_of_type).items()
+    ]
+
+
+def _table(raw: Any) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        wanted = "a table for each type, such as [retention.types.mail]; quote a type that has a dot"
+        raise ValueError(f"must be {wanted}")  # noqa: TRY004 — as every other wrong value
+    return cast("dict[str, Any]", raw)
+
+
 def host_list(raw: Any) -> tuple[str, ...]:
     def parse(part: str) -> str:
         return str(allowed_host(part))
@@ -142,5 +197,16 @@ def shown(raw: Any) -> str:
         return str(raw).lower()
     if isinstance(raw, list | tuple):
         return ",".join(shown(item) for item in cast("list[Any]", raw))
+    if isinstance(raw, dict):
+        return _shown_table(cast("dict[str, Any]", raw))
     text = _PASSWORD_IN_URL.sub(r"\1:***@", str(raw))
     return _SECRET_BY_NAME.sub(r"\1***", text)
+
+
+def _shown_table(table: dict[str, Any]) -> str:
+    """As the same value is written in an environment variable."""
+    parts: list[str] = []
+    for name, inner in table.items():
+        of_name = cast("dict[str, Any]", inner) if isinstance(inner, dict) else {"": inner}
+        parts += [f"{name}:{word}={shown(value)}" for word, value in of_name.items()]
+    return ",".join(parts)

@@ -26,6 +26,7 @@ from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.gateway.gateway import Gateway
 from observatory.gateway.http import create_gateway_app
+from observatory.gateway.rebuilding import Rebuilding
 from observatory.gateway.schedules import ScheduleGateway
 from observatory.job_store.port import WorkerInfo
 from observatory.job_store.sqlite import (
@@ -34,9 +35,12 @@ from observatory.job_store.sqlite import (
     SqliteJobQueries,
     SqliteJobStore,
     SqliteOutbox,
+    SqlitePruning,
     SqliteSchedules,
 )
 from observatory.maintenance.due_jobs import DueJobs
+from observatory.maintenance.pruner import Pruner
+from observatory.maintenance.pruning_watch import PruningWatch
 from observatory.maintenance.relay import Relay
 from observatory.maintenance.rescuer import Rescuer
 from observatory.maintenance.scheduler import Scheduler
@@ -46,11 +50,16 @@ from observatory.processor.worker import Worker
 from observatory.read_model.http import create_read_model_app
 from observatory.read_model.read_model import ReadModel
 from observatory.read_model.schedules import ScheduleReadModel
+from observatory.runtime import backing_up, restoring
 from observatory.runtime.application import handlers_of
 from observatory.runtime.auditing import Drivers, audit_folder
+from observatory.runtime.backing_up import Say as SayPart
+from observatory.runtime.backup_files import Manifest
 from observatory.runtime.build_info import build_info
 from observatory.runtime.data_folder import check_writes, make_private, usable
+from observatory.runtime.rebuilding import Compared, Rebuilt, compare_folder, rebuild_folder
 from observatory.runtime.settings import Settings
+from observatory.runtime.sources import SystemClock, SystemIds
 from observatory.runtime.supervisor import Loop, Supervisor
 from observatory.view_store.sqlite import SqliteViewStore
 from observatory.web_server.http import create_web_app
@@ -112,10 +121,49 @@ def open_file(path: Path) -> tuple[SqliteFile, Path | None]:
             raise
 
 
+DRIVERS = Drivers(
+    queries=SqliteJobQueries,
+    log=SqliteEventLog,
+    views=SqliteViewStore,
+    pruning=lambda file: SqlitePruning(file, clock=SystemClock()),
+    migrations=MIGRATIONS,
+)
+"""For the commands that work on a data folder without the services."""
+
+
 def audit(data_dir: Path, *, say: Say | None = None) -> AuditReport:
     """Compare what was accepted in *data_dir* with what exists; see `auditing.audit_folder`. Only reads."""
-    drivers = Drivers(queries=SqliteJobQueries, log=SqliteEventLog, views=SqliteViewStore, migrations=MIGRATIONS)
-    return audit_folder(data_dir, drivers=drivers, say=say)
+    return audit_folder(data_dir, drivers=DRIVERS, say=say)
+
+
+def compare_counters(data_dir: Path, *, say: Say) -> Compared:
+    """See `rebuilding.compare_folder`. Only reads."""
+    return compare_folder(data_dir, drivers=DRIVERS, say=say)
+
+
+def rebuild_counters(data_dir: Path, *, say: Say) -> Rebuilt:
+    """See `rebuilding.rebuild_folder`."""
+    return rebuild_folder(data_dir, drivers=DRIVERS, open_file=open_file, ids=SystemIds(), say=say)
+
+
+def back_up(data_dir: Path, target: Path, *, is_compact: bool, say: SayPart) -> Manifest:
+    """See `backing_up.back_up`. Only reads *data_dir*."""
+    return backing_up.back_up(
+        data_dir,
+        target,
+        drivers=DRIVERS,
+        version=build_info().version,
+        clock=SystemClock(),
+        is_compact=is_compact,
+        say=say,
+    )
+
+
+def restore_backup(backup: Path, data_dir: Path, *, is_forced: bool, say: SayPart) -> tuple[Manifest, Path | None]:
+    """See `restoring.restore`."""
+    return restoring.restore(
+        backup, data_dir, drivers=DRIVERS, open_file=open_file, ids=SystemIds(), is_forced=is_forced, say=say
+    )
 
 
 class Wiring:
@@ -141,6 +189,9 @@ class Wiring:
         self._views = SqliteViewStore(file)
         self._queries = SqliteJobQueries(file)
         self._attempt_logs = SqliteAttemptLogs(file, clock=sources.clock)
+        self._outbox = SqliteOutbox(file)
+        self._pruning = SqlitePruning(file, clock=sources.clock)
+        self._watch = PruningWatch(pruning=self._pruning, policy=settings.retention, clock=sources.clock)
 
     def services(self) -> Services:
         """All of them, of the embedded profile."""
@@ -150,7 +201,12 @@ class Wiring:
         runner = Runner(slots=self._settings.slots, clock=self._sources.clock, app_spec=self._settings.app)
         worker = self._worker(runner)
         metrics = MetricsEngine(
-            bus=self._bus, log=self._log, views=self._views, ids=self._sources.ids, clock=self._sources.clock
+            bus=self._bus,
+            log=self._log,
+            views=self._views,
+            pruning=self._pruning,
+            ids=self._sources.ids,
+            clock=self._sources.clock,
         )
         loops = [*worker.loops, *self._maintenance(), metrics]
         return Services(
@@ -196,7 +252,7 @@ class Wiring:
     def _maintenance(self) -> list[Loop]:
         store = self._store("maintenance")
         return [
-            Relay(outbox=SqliteOutbox(self._file), bus=self._bus),
+            Relay(outbox=self._outbox, bus=self._bus),
             DueJobs(store=store, bus=self._bus),
             Rescuer(
                 store=store,
@@ -212,6 +268,8 @@ class Wiring:
                 clock=self._sources.clock,
                 ids=self._sources.ids,
             ),
+            Pruner(pruning=self._pruning, outbox=self._outbox, views=self._views, policy=self._settings.retention),
+            self._watch,
         ]
 
     # --- over HTTP ----------------------------------------------------------------------------
@@ -235,6 +293,7 @@ class Wiring:
         return create_gateway_app(
             gateway,
             ScheduleGateway(self._schedules("gateway"), gateway.types, clock=self._sources.clock),
+            rebuilding=Rebuilding(views=self._views, log=self._log),
             edge=self._edge("gateway"),
             registry=CollectorRegistry(),
             checks=[self._store_check()],
@@ -247,6 +306,8 @@ class Wiring:
             self._queries,
             self._log,
             self._views,
+            self._pruning,
+            policy=self._settings.retention,
             clock=self._sources.clock,
             source="sqlite",
             uis=ui_registry(),
@@ -262,6 +323,7 @@ class Wiring:
                 Check("event_log", self._log.head),
                 Check("view_store", lambda: self._views.load(STATS_VIEW)),
                 *self._loop_checks(loops),
+                Check("pruning", self._watch.check, only_warns=True),
             ],
             clock=self._sources.clock,
             ids=self._sources.ids,

@@ -16,6 +16,7 @@ from observatory.contracts import ui_registry
 from observatory.core.event import Producer
 from observatory.core.folds import STATS_VIEW, StatsView, fold_stats
 from observatory.core.job import Job
+from observatory.core.retention import RetentionPolicy
 from observatory.core.sources import Ids
 from observatory.edge.health import Check
 from observatory.edge.http import ServiceApp
@@ -26,12 +27,14 @@ from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.gateway.gateway import Gateway
 from observatory.gateway.http import create_gateway_app
+from observatory.gateway.rebuilding import Rebuilding
 from observatory.gateway.schedules import ScheduleGateway
 from observatory.job_store.sqlite import (
     MIGRATIONS,
     SqliteAttemptLogs,
     SqliteJobQueries,
     SqliteJobStore,
+    SqlitePruning,
     SqliteSchedules,
 )
 from observatory.read_model.http import create_read_model_app
@@ -66,6 +69,8 @@ class World:
     bus: InProcessBus
     log: SqliteEventLog
     views: SqliteViewStore
+    pruning: SqlitePruning
+    policy: RetentionPolicy
 
     @property
     def attempt_logs(self) -> SqliteAttemptLogs:
@@ -74,13 +79,23 @@ class World:
     def gateway(self, **settings: Any) -> ServiceApp:
         gateway = Gateway(self.store, self.queries, self.bus, clock=self.clock, ids=self.ids)
         schedules = ScheduleGateway(self.schedules, gateway.types, clock=self.clock)
-        return create_gateway_app(gateway, schedules, edge=edge("gateway", **settings), **self.parts())
+        rebuilding = Rebuilding(views=self.views, log=self.log)
+        return create_gateway_app(
+            gateway, schedules, rebuilding=rebuilding, edge=edge("gateway", **settings), **self.parts()
+        )
 
     def read_model(self, **settings: Any) -> ServiceApp:
         model = ReadModel(
-            self.queries, self.log, self.views,
-            clock=self.clock, source="sqlite", uis=ui_registry(), attempt_logs=self.attempt_logs,
-        )  # fmt: skip
+            self.queries,
+            self.log,
+            self.views,
+            self.pruning,
+            policy=self.policy,
+            clock=self.clock,
+            source="sqlite",
+            uis=ui_registry(),
+            attempt_logs=self.attempt_logs,
+        )
         schedules = ScheduleReadModel(self.schedules, clock=self.clock)
         return create_read_model_app(model, schedules, edge=edge("read-model", **settings), **self.parts())
 
@@ -132,6 +147,8 @@ async def open_world(folder: Path, now: datetime = BEGINNING) -> AsyncIterator[W
             InProcessBus(),
             SqliteEventLog(file),
             SqliteViewStore(file),
+            SqlitePruning(file, clock=clock),
+            RetentionPolicy(),
         )
         await file.close()
 

@@ -9,12 +9,19 @@ import pytest
 
 from observatory.audit.report import AuditReport
 from observatory.event_log.sqlite import SqliteEventLog
-from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries
+from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqlitePruning
 from observatory.runtime.auditing import Drivers, audit_folder
+from observatory.runtime.sources import SystemClock
 from observatory.view_store.sqlite import SqliteViewStore
 from tests.unit.audit.populated import Populated, populate
 
-DRIVERS = Drivers(queries=SqliteJobQueries, log=SqliteEventLog, views=SqliteViewStore, migrations=MIGRATIONS)
+DRIVERS = Drivers(
+    queries=SqliteJobQueries,
+    log=SqliteEventLog,
+    views=SqliteViewStore,
+    pruning=lambda file: SqlitePruning(file, clock=SystemClock()),
+    migrations=MIGRATIONS,
+)
 
 Plant = Callable[..., AuditReport]
 

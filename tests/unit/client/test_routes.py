@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from observatory.client import calls, log_calls
+from observatory.client import calls, log_calls, view_calls
 from observatory.client.api import Api
 from observatory.client.async_api import AsyncApi
 from observatory.client.calls import Call
@@ -28,6 +28,7 @@ EVERY_CALL = [
     calls.WORKERS,
     calls.TYPES,
     calls.INDEX,
+    view_calls.REBUILD_STATS,
 ]
 
 

@@ -10,7 +10,7 @@ from observatory.engine.sqlite_file import SqliteFile, connect
 from observatory.engine.sqlite_migrations import load_migrations, migrate
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
-from observatory.job_store.sqlite import MIGRATIONS, SqliteJobStore, SqliteOutbox
+from observatory.job_store.sqlite import MIGRATIONS, SqliteJobStore, SqliteOutbox, SqlitePruning
 from observatory.maintenance.relay import Relay
 from observatory.metrics_engine.engine import MetricsEngine
 from observatory.testing.factories import new_job
@@ -32,7 +32,8 @@ class Rig:
         self.relay = Relay(outbox=SqliteOutbox(self.file), bus=bus)
         self.views = SqliteViewStore(self.file)
         log = SqliteEventLog(self.file)
-        self.engine = MetricsEngine(bus=bus, log=log, views=self.views, ids=self.ids, clock=self.clock)
+        pruning = SqlitePruning(self.file, clock=self.clock)
+        self.engine = MetricsEngine(bus=bus, log=log, views=self.views, pruning=pruning, ids=self.ids, clock=self.clock)
 
     async def submit(self):
         await self.store.submit([new_job(self.ids)])

@@ -8,6 +8,8 @@ import pytest
 
 from observatory.core import limits
 from observatory.core.errors import BadSettings
+from observatory.core.job import JobStatus
+from observatory.core.retention import Kept
 from observatory.runtime.settings import SETTINGS, VARIABLES, load, read
 from observatory.runtime.settings_values import shown
 from tests.e2e.process import BY_PERMISSIONS, odd
@@ -35,6 +37,10 @@ LADDER = [
     ("allowed_hosts", "flag.example", "environ.example", "['file.example']", ()),
     ("allowed_origins", "https://flag.example", "https://environ.example", "['https://file.example']", ()),
     ("reads_need_token", True, "false", "true", False),
+    ("retention_completed", "1h", "2h", "'3h'", 7 * 86_400),
+    ("retention_failed", "1h", "never", "'3h'", 30 * 86_400),
+    ("retention_cancelled", "1h", "2h", "'never'", 7 * 86_400),
+    ("retention_types", "a:failed=1h", "b:failed=2h", "'c:failed=3h'", {}),
 ]
 
 
@@ -292,3 +298,71 @@ def test_one_port_for_two_services_is_refused_by_both_names(tmp_path: Path) -> N
 )
 def test_passwords_are_masked_however_they_are_written(value: Any, expected: str) -> None:
     assert shown(value) == expected
+
+
+# --- retention ------------------------------------------------------------------------------------
+
+
+def test_retention_stands_in_a_table_of_its_own(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        """
+        [retention]
+        completed = "12h"
+        failed = "never"
+
+        [retention.types."mail.send"]
+        completed = "90s"
+        """,
+    )
+
+    reading = read({"data_dir": tmp_path}, {})
+
+    assert reading.problems == ()
+    assert reading.settings is not None
+    policy = reading.settings.retention
+    assert policy.kept == Kept(completed_s=43_200, failed_s=None, cancelled_s=limits.KEPT_CANCELLED_S)
+    assert policy.by_type == {"mail.send": {JobStatus.COMPLETED: 90}}
+    shown = {value.name: value.shown for value in reading.values}
+    assert (shown["retention_completed"], shown["retention_failed"]) == ("12h", "never")
+    assert shown["retention_cancelled"] == "7d"
+    assert shown["retention_types"] == "mail.send:completed=90s"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('[retention]\ncompleted = "59s"', "must be at least 1m"),
+        ('[retention]\ncompleted = "0s"', "must be at least 1m"),
+        ('[retention]\ncompleted = "3661d"', "must be at most 3660d"),
+        ('[retention]\ncompleted = "1.5h"', "must be a whole number of s, m, h, d or w"),
+        ('[retention]\ncompleted = "forever"', "must be a whole number of s, m, h, d or w"),
+        ("[retention]\ncompleted = 7", "must be a whole number of s, m, h, d or w"),
+        ('[retention]\npending = "1h"', "'retention_pending' in config.toml is not a setting"),
+        ('[retention.types.mail]\nexecuting = "1h"', "only final jobs are pruned"),
+        ('[retention.types."no type!"]\nfailed = "1h"', "must name job types"),
+        ('[retention.types.mail]\nfailed = "1s"', "has mail:failed, which must be at least 1m"),
+        ('[retention.types.mail.send]\nfailed = "1h"', "only final jobs are pruned"),
+        ('[retention]\ntypes = "mail=1h"', "must be written type:status=duration"),
+        ('[retention]\ntypes = "mail:failed=1h,mail:failed=2h"', "names mail:failed twice"),
+        ("[retention]\ntypes = 7", "must be a table for each type"),
+        ("retention = 7", "must be a table: [retention]"),
+        ('retention_failed = "1h"\n[retention]\nfailed = "2h"', "is set twice"),
+    ],
+)
+def test_a_retention_that_makes_no_sense_is_refused_with_the_reason(tmp_path: Path, text: str, why: str) -> None:
+    write(tmp_path, text)
+
+    found = problems(tmp_path)
+
+    assert len(found) == 1
+    assert why in found[0]
+
+
+@pytest.mark.parametrize("count", [limits.KEPT_TYPES_MAX, limits.KEPT_TYPES_MAX + 1])
+def test_so_many_types_and_not_one_more_have_a_retention_of_their_own(tmp_path: Path, count: int) -> None:
+    text = ",".join(f"t{number}:failed=1h" for number in range(count))
+
+    found = problems(tmp_path, ODD_RETENTION_TYPES=text)
+
+    assert bool(found) == (count > limits.KEPT_TYPES_MAX)

@@ -9,7 +9,7 @@ from observatory.cli.exit_codes import ExitCode
 from observatory.cli.failures import UsageError
 from observatory.cli.options import TARGET, Target
 from observatory.cli.output import Output, cell, of_process
-from observatory.client.following import LogFollower
+from observatory.client.log_following import LogFollower
 from observatory.core import limits
 from observatory.core.job import JsonObject
 

@@ -34,6 +34,10 @@ def up(
     app: str | None = None,
     reload: Annotated[bool, Parameter(negative="")] = False,
     log: str | None = None,
+    retention_completed: str | None = None,
+    retention_failed: str | None = None,
+    retention_cancelled: str | None = None,
+    retention_types: str | None = None,
     open: Annotated[Literal["yes", "no"], Parameter(name="--open")] = "no",
     folder: Folder = FOLDER,
 ) -> int:
@@ -70,6 +74,14 @@ def up(
         For development: begin anew, on the same ports, whenever a source file of the application changes.
     log
         Least level that is logged: debug, info, warning, error. Default: info.
+    retention_completed
+        How long COMPLETED jobs are kept: 12h, 7d, never. Default: 7d.
+    retention_failed
+        How long FAILED jobs are kept. Default: 30d.
+    retention_cancelled
+        How long CANCELLED jobs are kept. Default: 7d.
+    retention_types
+        What differs for some types, as type:status=duration, with commas between.
     open
         Open the dashboard in a web browser when it is ready.
     """
@@ -83,6 +95,10 @@ def up(
         "prefetch": prefetch,
         "app": app,
         "log": log,
+        "retention_completed": retention_completed,
+        "retention_failed": retention_failed,
+        "retention_cancelled": retention_cancelled,
+        "retention_types": retention_types,
     }
     settings = load(flags, os.environ)
     if reload:

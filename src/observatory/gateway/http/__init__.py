@@ -11,7 +11,9 @@ from observatory.edge.settings import EdgeSettings
 from observatory.gateway.gateway import Gateway
 from observatory.gateway.http.jobs import batch_route, job_routes, submit_route
 from observatory.gateway.http.schedules import schedule_routes
+from observatory.gateway.http.views import view_routes
 from observatory.gateway.metrics import GatewayMetrics
+from observatory.gateway.rebuilding import Rebuilding
 from observatory.gateway.schedules import ScheduleGateway
 
 
@@ -19,6 +21,7 @@ def create_gateway_app(
     gateway: Gateway,
     schedules: ScheduleGateway,
     *,
+    rebuilding: Rebuilding,
     edge: EdgeSettings,
     registry: CollectorRegistry,
     checks: Sequence[Check],
@@ -43,6 +46,7 @@ def create_gateway_app(
             batch_route(gateway, metrics),
             *job_routes(gateway, metrics),
             *schedule_routes(schedules),
+            *view_routes(rebuilding),
         ],
         registry=registry,
         checks=checks,

@@ -4,10 +4,19 @@ from pathlib import Path
 
 from observatory.job_store.sqlite.attempt_logs import SqliteAttemptLogs
 from observatory.job_store.sqlite.outbox import SqliteOutbox
+from observatory.job_store.sqlite.pruning import SqlitePruning
 from observatory.job_store.sqlite.queries import SqliteJobQueries
 from observatory.job_store.sqlite.schedules import SqliteSchedules
 from observatory.job_store.sqlite.store import SqliteJobStore
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations" / "sqlite"
 
-__all__ = ["MIGRATIONS", "SqliteAttemptLogs", "SqliteJobQueries", "SqliteJobStore", "SqliteOutbox", "SqliteSchedules"]
+__all__ = [
+    "MIGRATIONS",
+    "SqliteAttemptLogs",
+    "SqliteJobQueries",
+    "SqliteJobStore",
+    "SqliteOutbox",
+    "SqlitePruning",
+    "SqliteSchedules",
+]

@@ -51,6 +51,9 @@ class SqliteOutbox:
     async def confirm(self, position: int) -> None:
         self._confirmed = max(position, self._confirmed or 0)
 
+    async def confirmed(self) -> int:
+        return self._confirmed or 0
+
 
 def _head(connection: Connection) -> int:
     return connection.execute(SQL["head"]).fetchone()[0]

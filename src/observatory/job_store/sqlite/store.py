@@ -240,12 +240,10 @@ class SqliteJobStore:
     # --- writing ------------------------------------------------------------------------------
 
     def _write(self, connection: Connection, pending: Sequence[Pending]) -> None:
-        rows: dict[str, tuple[Job, int]] = {}
-        for step, sequence_before, _ in pending:
-            _, first = rows.get(step.job.id, (step.job, sequence_before))
-            rows[step.job.id] = step.job, first
-        changed = execute_rows(connection, SQL["update_jobs"], [update_values(*row) for row in rows.values()])
-        assert changed == len(rows), "a row changed between its read and its write inside one transaction"
+        for steps in _one_of_each_job(pending):
+            rows = [update_values(step.job, sequence_before) for step, sequence_before, _ in steps]
+            changed = execute_rows(connection, SQL["update_jobs"], rows)
+            assert changed == len(rows), "a row changed between its read and its write inside one transaction"
         self._write_events(connection, pending)
 
     def _write_events(self, connection: Connection, pending: Sequence[Pending]) -> None:
@@ -271,6 +269,19 @@ class SqliteJobStore:
             )
             causation_id = event_id
         return events
+
+
+def _one_of_each_job(pending: Sequence[Pending]) -> list[list[Pending]]:
+    """The first steps of all jobs, then the second ones, and so on: rows of one statement do not see each other."""
+    rounds: list[list[Pending]] = []
+    steps_of: dict[str, int] = {}
+    for one in pending:
+        number = steps_of.get(one[0].job.id, 0)
+        steps_of[one[0].job.id] = number + 1
+        if number == len(rounds):
+            rounds.append([])
+        rounds[number].append(one)
+    return rounds
 
 
 def _marks(count: int) -> str:

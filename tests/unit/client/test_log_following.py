@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from observatory.client.following import LogFollower, News
+from observatory.client.log_following import LogFollower, News
 
 ID = "01a20000-0000-7000-8000-000000000000"
 

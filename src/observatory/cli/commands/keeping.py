@@ -1,0 +1,180 @@
+"""The commands for what is kept: `rebuild`, `backup`, `restore`."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from observatory.cli.exit_codes import ExitCode
+from observatory.cli.options import FOLDER, TARGET, Folder, Target
+from observatory.cli.output import Output, cell, of_process
+from observatory.runtime.settings import load
+
+Say = Callable[[str, int, int], None]
+
+
+def rebuild(*, check: Annotated[bool, Parameter(negative="")] = False, target: Target = TARGET) -> int:
+    """
+    Make the counters anew from the history.
+
+    While the system runs, it does so itself, and its counters say that they are being rebuilt until they are
+    complete. Otherwise the command takes the data folder for as long as it works. Equal counters have equal digests.
+
+    Parameters
+    ----------
+    check
+        Change nothing: compare the saved counters with those that the history gives. Ends with 1 when they differ.
+    """
+    settings = load({"data_dir": target.data_dir}, os.environ)
+    out = of_process()
+    with _progress(out) as say:
+        if check:
+            return _check(out, settings.data_dir, say, is_json=target.json)
+        return _rebuild(out, settings.data_dir, target, say)
+
+
+def _check(out: Output, data_dir: Path, say: Say, *, is_json: bool) -> int:
+    from observatory.runtime.wiring import compare_counters
+
+    compared = compare_counters(data_dir, say=lambda done, total: say("comparing", done, total))
+    if is_json:
+        out.json(compared)
+    else:
+        detail = f"position {compared.position}, digest {compared.rebuilt_digest}"
+        if compared.is_equal:
+            out.mark("ok", "the counters are what the history gives", detail)
+        else:
+            out.mark(
+                "fail", "the counters are not what the history gives", f"{detail}; saved: {compared.digest or '-'}"
+            )
+    return ExitCode.DONE if compared.is_equal else ExitCode.FAILED
+
+
+def _rebuild(out: Output, data_dir: Path, target: Target, say: Say) -> int:
+    from observatory.core.errors import DataFolderInUse
+    from observatory.runtime.wiring import rebuild_counters
+
+    if target.gateway is None and target.read_model is None:
+        with contextlib.suppress(DataFolderInUse):
+            rebuilt = rebuild_counters(data_dir, say=lambda done, total: say("rebuilding", done, total))
+            _show_rebuilt(out, rebuilt.position, rebuilt.digest, is_json=target.json)
+            return ExitCode.DONE
+    return _rebuild_running(out, target, say)
+
+
+def _rebuild_running(out: Output, target: Target, say: Say) -> int:
+    """Ask the process that runs, and wait until its counters are as complete as they were."""
+    from observatory.cli.connection import connect
+    from observatory.core import limits
+    from observatory.runtime.rebuilding import digest_of_stats
+
+    with connect(target) as api:
+        until: int = api.rebuild_stats()["position"]
+        while True:
+            stats = api.stats()
+            say("rebuilding", min(stats["position"], until), until)
+            if stats["position"] >= until and stats["state"] == "live":
+                break
+            threading.Event().wait(limits.WAIT_PAUSE_S_MIN)
+    _show_rebuilt(out, stats["position"], digest_of_stats(stats), is_json=target.json)
+    return ExitCode.DONE
+
+
+def _show_rebuilt(out: Output, position: int, digest: str, *, is_json: bool) -> None:
+    if is_json:
+        out.json({"view": "stats", "position": position, "digest": digest})
+    else:
+        out.mark("ok", "the counters were made anew", f"position {position}, digest {digest}")
+
+
+def backup(path: Path, /, *, compact: Annotated[bool, Parameter(negative="")] = False, folder: Folder = FOLDER) -> int:
+    """
+    Copy all data into a new folder, also while the system runs, and audit the copy.
+
+    The folder holds the database and a manifest with its digest. The token is not in it. Ends with 1 when the audit
+    finds faults; the copy is kept then, as faithful as its source.
+
+    Parameters
+    ----------
+    path
+        The folder to make. It must not exist.
+    compact
+        Leave free space out. Takes longer.
+    """
+    settings = load({"data_dir": folder.data_dir}, os.environ)
+    from observatory.runtime.wiring import back_up
+
+    out = of_process()
+    with _progress(out) as say:
+        manifest = back_up(settings.data_dir, path, is_compact=compact, say=say)
+    if folder.json:
+        out.json(manifest)
+    else:
+        held = f"{manifest.jobs} jobs, {manifest.events} events up to position {manifest.position}"
+        out.mark("ok", f"backed up to {cell(str(path))}", f"{held}, {manifest.bytes} bytes")
+    if manifest.violations:
+        out.mark(
+            "warn", f"the audit found {manifest.violations} faults, in the copy as in its source: odd-dashboard audit"
+        )
+    return ExitCode.FAILED if manifest.violations else ExitCode.DONE
+
+
+def restore(path: Path, /, *, force: Annotated[bool, Parameter(negative="")] = False, folder: Folder = FOLDER) -> int:
+    """
+    Bring a backup back into a data folder that nobody uses, and audit it.
+
+    A folder with data is refused. What ran when the backup was made is given back at the next start.
+
+    Parameters
+    ----------
+    path
+        The folder that `backup` made.
+    force
+        Move a database that is there aside; it is kept beside the new one.
+    """
+    settings = load({"data_dir": folder.data_dir}, os.environ)
+    from observatory.runtime.wiring import audit, restore_backup
+
+    out = of_process()
+    with _progress(out) as say:
+        manifest, aside = restore_backup(path, settings.data_dir, is_forced=force, say=say)
+        report = audit(settings.data_dir, say=lambda done, total: say("auditing", done, total))
+    if folder.json:
+        out.json({"manifest": manifest, "movedAside": aside and str(aside), "audit": report})
+    else:
+        out.mark(
+            "ok", f"restored into {cell(str(settings.data_dir))}", f"{manifest.jobs} jobs of {manifest.created_at}"
+        )
+        if aside is not None:
+            out.mark("note", f"the data that was there is kept in {cell(aside.name)}")
+    if report.violations:
+        out.mark("warn", f"the audit found {len(report.violations)} faults: odd-dashboard audit")
+    return ExitCode.FAILED if report.violations else ExitCode.DONE
+
+
+@contextlib.contextmanager
+def _progress(out: Output) -> Generator[Say]:
+    """A line that says how far it is and goes away; nothing when nobody watches."""
+    if not out.err_is_terminal:
+        yield _nothing
+        return
+    from rich.console import Console
+
+    status = Console(stderr=True).status("working", spinner="dots")
+
+    def say(what: str, done: int, total: int) -> None:
+        status.update(f"{what}, {done * 100 // max(total, 1)} %")
+        status.start()
+
+    try:
+        yield say
+    finally:
+        status.stop()
+
+
+def _nothing(what: str, done: int, total: int) -> None:
+    """Nobody watches."""

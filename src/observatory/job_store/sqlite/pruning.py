@@ -1,0 +1,228 @@
+"""`Pruning` over one `SqliteFile`: jobs, events, views and the rollup lie in the same file, so one transaction does."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any
+
+import msgspec
+
+from observatory.core import limits
+from observatory.core.errors import CheckpointMoved, StoreUnavailable
+from observatory.core.folds import StatsView, add_stats, fold_stats
+from observatory.core.job import FINAL, JobStatus
+from observatory.core.retention import RetentionPolicy
+from observatory.core.sources import Clock
+from observatory.engine.instants import from_us, to_us
+from observatory.engine.named_queries import load_queries
+from observatory.engine.sqlite_events import EVENT_COLUMNS, event_of_row
+from observatory.engine.sqlite_file import SqliteFile, translated
+from observatory.job_store.pruning import Expired, ExpiredJobs, Folded, Overdue, Pruned, Rollup, RollupUnreadable
+
+SQL = load_queries(Path(__file__).with_suffix(".sql"))
+
+TABLES_OF_A_JOB = ("events",)
+"""
+Every table of the truth with rows of one job besides its own, by their column `job_id`. All of them go with it.
+What is no part of the truth, as the logs of attempts, follows by a trigger.
+"""
+
+_STATUSES = sorted(FINAL)
+_INCREMENTAL = 2
+
+
+class SqlitePruning:
+    """
+    Implements `Pruning`.
+
+    Args:
+        clock: The store's.
+    """
+
+    def __init__(self, file: SqliteFile, *, clock: Clock) -> None:
+        self._file = file
+        self._clock = clock
+        self._last_type = ""
+        """Where the last look ended: the next one begins behind it, so that no type waits for the others."""
+        self._unreadable: set[int] = set()
+        """Numbers of expired jobs that stay: they stand first in line for as long as they are there."""
+
+    async def expired(self, policy: RetentionPolicy, *, until: int, count_max: int, events_max: int) -> ExpiredJobs:
+        assert 1 <= count_max <= limits.PRUNE_JOBS_MAX, f"a piece of {count_max} jobs"
+
+        def look(connection: Connection) -> list[Expired]:
+            return self._expired(connection, policy, until, count_max, events_max)
+
+        with translated(StoreUnavailable):
+            jobs = await self._file.read(look)
+        return ExpiredJobs(jobs, len(self._unreadable))
+
+    def _expired(
+        self, connection: Connection, policy: RetentionPolicy, until: int, count_max: int, events_max: int
+    ) -> list[Expired]:
+        found: list[Expired] = []
+        events_left = events_max
+        for job_type, status, before_us in self._in_turn(connection, policy):
+            count = count_max + len(self._unreadable)
+            for row in connection.execute(SQL["finished"], (job_type, status, before_us, count)).fetchall():
+                job = self._folded(connection, row, until)
+                if job is None:
+                    continue
+                events_left -= job.events
+                if found and (events_left < 0 or len(found) == count_max):
+                    return found
+                found.append(job)
+                self._last_type = job_type
+        return found
+
+    def _in_turn(self, connection: Connection, policy: RetentionPolicy) -> Iterator[tuple[str, str, int]]:
+        """Every type and status that expires, with its instant; the type behind the last one comes first."""
+        types = list(_types(connection))
+        following = [name for name in types if name > self._last_type]
+        at = self._clock.now()
+        for job_type in [*following, *types[: len(types) - len(following)]]:
+            for status in _STATUSES:
+                before = policy.expires_before(job_type, JobStatus(status), at)
+                if before is not None:
+                    yield job_type, str(status), to_us(before)
+
+    def _folded(self, connection: Connection, row: tuple[Any, ...], until: int) -> Expired | None:
+        """The job with the fold of its events; None when it has to stay."""
+        number, job_id, sequence = row
+        if number in self._unreadable:
+            return None
+        last = connection.execute(SQL["last_position"], (job_id,)).fetchone()
+        if last is not None and last[0] >= until:
+            return None
+        job = _fold(connection, job_id)
+        if job is None or job.events != sequence:
+            if len(self._unreadable) < limits.UNREADABLE_ROWS_MAX:
+                self._unreadable.add(number)
+            return None
+        return job
+
+    async def prune(self, jobs: Sequence[Expired], folded: Folded) -> Pruned:
+        assert len(jobs) <= limits.PRUNE_JOBS_MAX, f"a piece of {len(jobs)} jobs"
+        with translated(StoreUnavailable):
+            return await self._file.write(lambda connection: self._prune(connection, jobs, folded))
+
+    def _prune(self, connection: Connection, jobs: Sequence[Expired], folded: Folded) -> Pruned:
+        began_s = self._clock.monotonic()
+        view = connection.execute(SQL["view"], (folded.view,)).fetchone()
+        if view is None or view[0] != folded.generation or view[1] < folded.until:
+            raise CheckpointMoved(f"view {folded.view} stands at {view}, not at {folded.generation} {folded.until}")
+        going = [job for job in jobs if _is_as_found(connection, job)]
+        for table in TABLES_OF_A_JOB:
+            sql = SQL["delete_of_job"].replace("{table}", table)
+            connection.executemany(sql, [(job.job_id,) for job in going])
+        _add_to_rollup(connection, going, folded)
+        took_s = self._clock.monotonic() - began_s
+        return Pruned(len(going), sum(job.events for job in going), took_s)
+
+    async def rollup(self, view: str) -> Rollup:
+        with translated(StoreUnavailable):
+            return await self._file.read(lambda connection: _rollup(connection, view))
+
+    async def overdue(self, policy: RetentionPolicy) -> Overdue:
+        def look(connection: Connection) -> Overdue:
+            waiting: list[int] = []
+            for job_type, status, before_us in self._in_turn(connection, policy):
+                row = connection.execute(SQL["longest_finished"], (job_type, status, before_us)).fetchone()
+                if row is not None:
+                    kept_s = policy.kept_s(job_type, JobStatus(status)) or 0
+                    waiting.append(row[0] + to_us(from_us(0) + timedelta(seconds=kept_s)))
+            return Overdue(from_us(min(waiting)) if waiting else None)
+
+        with translated(StoreUnavailable):
+            return await self._file.read(look)
+
+    async def give_back(self, *, pages_max: int) -> int:
+        with translated(StoreUnavailable):
+            if not await self._file.read(_pages_to_give_back):
+                return 0
+            return await self._file.write(lambda connection: self._give_back(connection, pages_max))
+
+    def _give_back(self, connection: Connection, pages_max: int) -> int:
+        ends_at_s = self._clock.monotonic() + limits.PRUNE_PIECE_S
+        wanted = min(pages_max, _pages_to_give_back(connection))
+        for page in range(wanted):
+            if self._clock.monotonic() > ends_at_s:
+                return page
+            connection.execute(SQL["give_back"]).fetchall()
+        return wanted
+
+
+def _types(connection: Connection) -> Iterator[str]:
+    """Types of final jobs, in order; one whose text is damaged is left out."""
+    row = connection.execute(SQL["next_type"], (b"",)).fetchone()
+    while row is not None:
+        with contextlib.suppress(UnicodeDecodeError):
+            yield row[0].decode()
+        row = connection.execute(SQL["next_type"], (row[0],)).fetchone()
+
+
+def _fold(connection: Connection, job_id: str) -> Expired | None:
+    """None when an event cannot be read or folded, or is missing."""
+    stats, count, positions_sum, last_position = StatsView(), 0, 0, 0
+    rows = connection.execute(SQL["events_of_job"].replace("{columns}", EVENT_COLUMNS), (job_id,))
+    try:
+        for row in rows:
+            event = event_of_row(row)
+            count += 1
+            if event.sequence != count or event.position is None:
+                return None
+            stats = fold_stats(stats, event)
+            positions_sum += event.position
+            last_position = event.position
+    except (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, OverflowError):
+        return None
+    finally:
+        rows.close()
+    if not count or stats.total_jobs != 1:
+        return None
+    return Expired(job_id=job_id, events=count, last_position=last_position, positions_sum=positions_sum, stats=stats)
+
+
+def _is_as_found(connection: Connection, job: Expired) -> bool:
+    """True when the job's row could be deleted and its events are those that were folded."""
+    if connection.execute(SQL["positions"], (job.job_id,)).fetchone() != (job.events, job.positions_sum):
+        return False
+    return connection.execute(SQL["delete_job"], (job.job_id,)).rowcount == 1
+
+
+def _add_to_rollup(connection: Connection, jobs: Sequence[Expired], folded: Folded) -> None:
+    before = _rollup(connection, folded.view)
+    stats = before.stats
+    for job in jobs:
+        stats = add_stats(stats, job.stats, own_types=folded.own_types)
+    values = (
+        folded.view,
+        before.jobs + len(jobs),
+        before.events + sum(job.events for job in jobs),
+        before.positions_sum + sum(job.positions_sum for job in jobs),
+        msgspec.json.encode(stats).decode(),
+    )
+    connection.execute(SQL["save_rollup"], values)
+
+
+def _rollup(connection: Connection, view: str) -> Rollup:
+    row = connection.execute(SQL["rollup"], (view,)).fetchone()
+    if row is None:
+        return Rollup()
+    jobs, events, positions_sum, document = row
+    try:
+        stats = msgspec.json.decode(document, type=StatsView)
+    except (msgspec.MsgspecError, ValueError, TypeError) as error:
+        raise RollupUnreadable(
+            f"the rollup of pruned jobs is damaged ({error}); `odd-dashboard audit` says more"
+        ) from error
+    return Rollup(jobs=jobs, events=events, positions_sum=positions_sum, stats=stats)
+
+
+def _pages_to_give_back(connection: Connection) -> int:
+    free, pages, page_bytes, mode = connection.execute(SQL["free_pages"]).fetchone()
+    if mode != _INCREMENTAL:
+        return 0
+    return max(free - max(limits.FREE_BYTES_KEPT // page_bytes, int(pages * limits.FREE_SHARE_KEPT)), 0)
