@@ -15,6 +15,7 @@ from observatory.core.errors import (
     InvalidJob,
     Refused,
     RowUnreadable,
+    TooManyQueues,
     Unavailable,
     UnknownJob,
 )
@@ -58,6 +59,12 @@ class InvalidFields(InvalidJob):
         self.violations = violations
 
 
+class InvalidRequest(InvalidFields):
+    """The body of a request that submits no job breaks its contract."""
+
+    code = "invalid_request"
+
+
 _STATUS_BY_CODE: Final = {
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "payload_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -67,6 +74,7 @@ _STATUS_BY_TYPE: Final[tuple[tuple[type[Exception], HTTPStatus], ...]] = (
     (UnknownJob, HTTPStatus.NOT_FOUND),
     (IdempotencyConflict, HTTPStatus.CONFLICT),
     (IllegalTransition, HTTPStatus.CONFLICT),
+    (TooManyQueues, HTTPStatus.CONFLICT),
     (Refused, HTTPStatus.BAD_REQUEST),
     (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )

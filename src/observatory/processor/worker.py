@@ -10,7 +10,7 @@ import structlog
 
 from observatory.core import limits
 from observatory.core.command import Fail, Release, Settle, Start
-from observatory.core.errors import IllegalTransition, LeaseLost, StoreUnavailable, Unavailable
+from observatory.core.errors import BusUnavailable, IllegalTransition, LeaseLost, StoreUnavailable, Unavailable
 from observatory.core.handler import Handler, type_info_of
 from observatory.core.job import Job, JobError, JobStatus, Outcome
 from observatory.core.lifecycle import transition
@@ -330,7 +330,14 @@ class Settles:
             elif not isinstance(answer, Applied):
                 _log.error("settle refused", job=order.job_id, fence=fence, error=str(answer))
             self._worker.attempts.remove(order.job_id, fence)
+        await self._tell_of_room(answers)
         return len(batch)
+
+    async def _tell_of_room(self, answers: Sequence[object]) -> None:
+        """A queue with a limit has a place again: its next job may be claimed here, or by another processor."""
+        if any(isinstance(answer, Applied) and answer.makes_room for answer in answers):
+            with contextlib.suppress(BusUnavailable):
+                await self._worker.bus.hint()
 
     async def _apply(self, batch: Sequence[Order]) -> list[object]:
         """One call for all; if a result turns out not to be storable, each alone and that one as a failure."""

@@ -24,10 +24,20 @@ from observatory.engine.sqlite_file import SqliteFile
 from observatory.engine.sqlite_migrations import load_migrations, refuse_unusable
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
+from observatory.gateway.bulk import Bulk
+from observatory.gateway.dead_letters import DeadLetters
 from observatory.gateway.gateway import Gateway
 from observatory.gateway.http import create_gateway_app
+from observatory.gateway.queue_control import QueueControl
 from observatory.job_store.port import WorkerInfo
-from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.job_store.sqlite import (
+    MIGRATIONS,
+    SqliteJobQueries,
+    SqliteJobStore,
+    SqliteOutbox,
+    SqliteQueues,
+    SqliteSelections,
+)
 from observatory.maintenance.due_jobs import DueJobs
 from observatory.maintenance.relay import Relay
 from observatory.maintenance.rescuer import Rescuer
@@ -130,6 +140,8 @@ class Wiring:
         self._log = SqliteEventLog(file)
         self._views = SqliteViewStore(file)
         self._queries = SqliteJobQueries(file)
+        self._queues = SqliteQueues(file, clock=sources.clock)
+        self._selections = SqliteSelections(file)
 
     def services(self) -> Services:
         """All of them, of the embedded profile."""
@@ -208,8 +220,12 @@ class Wiring:
         )
 
     def _gateway_app(self, gateway: Gateway) -> Any:
+        bulk = Bulk(self._store("gateway"), self._selections, self._bus, ids=self._sources.ids)
         return create_gateway_app(
             gateway,
+            queue_control=QueueControl(self._queues, self._bus),
+            bulk=bulk,
+            dead_letters=DeadLetters(gateway, self._selections, clock=self._sources.clock),
             edge=self._edge("gateway"),
             registry=CollectorRegistry(),
             checks=[self._store_check()],
@@ -220,6 +236,7 @@ class Wiring:
     def _read_model_app(self, loops: Sequence[Loop]) -> Any:
         read_model = ReadModel(
             self._queries,
+            self._queues,
             self._log,
             self._views,
             clock=self._sources.clock,

@@ -24,9 +24,12 @@ from observatory.engine.sqlite_file import SqliteFile
 from observatory.engine.sqlite_migrations import load_migrations
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
+from observatory.gateway.bulk import Bulk
+from observatory.gateway.dead_letters import DeadLetters
 from observatory.gateway.gateway import Gateway
 from observatory.gateway.http import create_gateway_app
-from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore
+from observatory.gateway.queue_control import QueueControl
+from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore, SqliteQueues, SqliteSelections
 from observatory.read_model.http import create_read_model_app
 from observatory.read_model.read_model import ReadModel
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
@@ -60,10 +63,20 @@ class World:
 
     def gateway(self, **settings: Any) -> ServiceApp:
         gateway = Gateway(self.store, self.queries, self.bus, clock=self.clock, ids=self.ids)
-        return create_gateway_app(gateway, edge=edge("gateway", **settings), **self.parts())
+        selections = SqliteSelections(self.file)
+        return create_gateway_app(
+            gateway,
+            queue_control=QueueControl(self.queues, self.bus),
+            bulk=Bulk(self.store, selections, self.bus, ids=self.ids),
+            dead_letters=DeadLetters(gateway, selections, clock=self.clock),
+            edge=edge("gateway", **settings),
+            **self.parts(),
+        )
 
     def read_model(self, **settings: Any) -> ServiceApp:
-        model = ReadModel(self.queries, self.log, self.views, clock=self.clock, source="sqlite", uis=ui_registry())
+        model = ReadModel(
+            self.queries, self.queues, self.log, self.views, clock=self.clock, source="sqlite", uis=ui_registry()
+        )
         return create_read_model_app(model, edge=edge("read-model", **settings), **self.parts())
 
     def web(self, **settings: Any) -> ServiceApp:
@@ -79,6 +92,10 @@ class World:
             "clock": self.clock,
             "ids": self.ids,
         }
+
+    @property
+    def queues(self) -> SqliteQueues:
+        return SqliteQueues(self.file, clock=self.clock)
 
     async def fold(self) -> None:
         """Bring the stats view up to the log."""

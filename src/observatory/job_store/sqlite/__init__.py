@@ -4,8 +4,10 @@ from pathlib import Path
 
 from observatory.job_store.sqlite.outbox import SqliteOutbox
 from observatory.job_store.sqlite.queries import SqliteJobQueries
+from observatory.job_store.sqlite.queues import SqliteQueues
+from observatory.job_store.sqlite.selections import SqliteSelections
 from observatory.job_store.sqlite.store import SqliteJobStore
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations" / "sqlite"
 
-__all__ = ["MIGRATIONS", "SqliteJobQueries", "SqliteJobStore", "SqliteOutbox"]
+__all__ = ["MIGRATIONS", "SqliteJobQueries", "SqliteJobStore", "SqliteOutbox", "SqliteQueues", "SqliteSelections"]
