@@ -21,7 +21,16 @@ from observatory.event_bus.port import EventBus
 from observatory.event_log.port import EventLog
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.port import JobQueries, JobStore, Outbox
-from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore, SqliteOutbox
+from observatory.job_store.queues import Queues
+from observatory.job_store.selections import Selections
+from observatory.job_store.sqlite import (
+    MIGRATIONS,
+    SqliteJobQueries,
+    SqliteJobStore,
+    SqliteOutbox,
+    SqliteQueues,
+    SqliteSelections,
+)
 from observatory.testing.manual_sources import ManualClock, SeededIds
 from observatory.view_store.port import ViewStore
 from observatory.view_store.sqlite import SqliteViewStore
@@ -77,13 +86,15 @@ class Faults:
 
 @dataclass(kw_only=True)
 class Truth:
-    """The three ports of the truth over one data set, opened."""
+    """The ports of the truth over one data set, opened."""
 
     store: JobStore
     other_store: JobStore
     """A second object over the same data, as another caller has it."""
     outbox: Outbox
     queries: JobQueries
+    queues: Queues
+    selections: Selections
     log: EventLog
     """The history that the truth itself keeps."""
     clock: ManualClock
@@ -219,6 +230,8 @@ class SqliteEngine:
             other_store=store("two"),
             outbox=SqliteOutbox(file),
             queries=SqliteJobQueries(file),
+            queues=SqliteQueues(file, clock=clock),
+            selections=SqliteSelections(file),
             log=SqliteEventLog(file),
             clock=clock,
             ids=ids,

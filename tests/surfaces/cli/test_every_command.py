@@ -14,9 +14,18 @@ import pytest
 from observatory.cli.app import COMMANDS
 from tests.e2e.process import PROGRAM, ROOT, Up, environment, odd
 
-INNER = [("contracts", "list"), ("contracts", "validate"), ("config", "show")]
+INNER = [
+    ("contracts", "list"),
+    ("contracts", "validate"),
+    ("config", "show"),
+    ("queues", "pause"),
+    ("queues", "resume"),
+    ("queues", "limit"),
+    ("dead-letters", "list"),
+    ("dead-letters", "redrive"),
+]
 ALL = [(), *((name,) for name, _, _ in COMMANDS), *INNER]
-READING = [("jobs",), ("events",), ("stats",), ("queues",), ("workers",), ("types",)]
+READING = [("jobs",), ("events",), ("stats",), ("queues",), ("dead-letters",), ("workers",), ("types",)]
 HEAVY = {"litestar", "uvicorn", "uvloop", "jsonschema_rs", "prometheus_client", "pebble", "sqlite3"}
 ESCAPE = "\x1b"
 SOME_ID = "01a20000-0000-7000-8000-000000000000"

@@ -1,4 +1,4 @@
-"""The commands that only ask: `jobs`, `job`, `events`, `stats`, `queues`, `workers`, `types`."""
+"""The commands that only ask: `jobs`, `job`, `events`, `stats`, `workers`, `types`."""
 
 import re
 from collections.abc import Sequence
@@ -39,13 +39,6 @@ HISTORY_COLUMNS = (
     Column("ATTEMPT", "attempt", is_number=True),
     Column("OUTCOME", "outcome"),
 )
-QUEUE_COLUMNS = (
-    Column("QUEUE", "queue"),
-    Column("DEPTH", "depth", is_number=True),
-    Column("BY STATUS", "statuses"),
-    Column("OLDEST DUE SINCE", "oldestPendingAt"),
-    Column("PAUSED SINCE", "pausedAt"),
-)
 WORKER_COLUMNS = (
     Column("INSTANCE", "instanceId"),
     Column("HOST", "host"),
@@ -54,6 +47,7 @@ WORKER_COLUMNS = (
     Column("BUFFERED", "buffered", is_number=True),
     Column("SLOTS", "slots", is_number=True),
     Column("ABANDONED", "abandoned", is_number=True),
+    Column("DRAINING", "isDraining"),
     Column("HEARTBEAT", "heartbeatAt"),
     Column("VERSION", "version"),
 )
@@ -104,7 +98,7 @@ def jobs(
         page = api.jobs(
             status=status.upper() if status else None, type=type, queue=queue, cursor=cursor, count_max=limit
         )
-    return _show_list(page, JOB_COLUMNS, target, nothing="no job matches")
+    return show_list(page, JOB_COLUMNS, target, nothing="no job matches")
 
 
 def job(id: str, /, *, target: Target = TARGET) -> int:
@@ -154,7 +148,7 @@ def events(
     """
     with connect(target) as api:
         page = api.events(job_id=job, cursor=cursor, count_max=limit)
-    return _show_list(page, EVENT_COLUMNS, target, nothing="no event yet", rows=[_event_row(e) for e in page.items])
+    return show_list(page, EVENT_COLUMNS, target, nothing="no event yet", rows=[_event_row(e) for e in page.items])
 
 
 def stats(*, target: Target = TARGET) -> int:
@@ -178,29 +172,21 @@ def stats(*, target: Target = TARGET) -> int:
     return ExitCode.DONE
 
 
-def queues(*, target: Target = TARGET) -> int:
-    """List queues and how full they are."""
-    with connect(target) as api:
-        page = api.queues()
-    rows = [queue | {"statuses": _counts(queue.get("byStatus"))} for queue in page.items]
-    return _show_list(page, QUEUE_COLUMNS, target, nothing="no queue has an open job", rows=rows)
-
-
 def workers(*, target: Target = TARGET) -> int:
     """List processors and what they run."""
     with connect(target) as api:
         page = api.workers()
-    return _show_list(page, WORKER_COLUMNS, target, nothing="no processor was heard of")
+    return show_list(page, WORKER_COLUMNS, target, nothing="no processor was heard of")
 
 
 def types(*, target: Target = TARGET) -> int:
     """List job types that some processor knows."""
     with connect(target) as api:
         page = api.types()
-    return _show_list(page, TYPE_COLUMNS, target, nothing="no processor has announced a type")
+    return show_list(page, TYPE_COLUMNS, target, nothing="no processor has announced a type")
 
 
-def _show_list(
+def show_list(
     page: Page,
     columns: Sequence[Column],
     target: Target,
@@ -208,6 +194,7 @@ def _show_list(
     nothing: str,
     rows: Sequence[JsonObject] | None = None,
 ) -> int:
+    """A page as a table, or as JSON; *rows* in the place of its items when a column needs more than a field."""
     out = of_process()
     if target.json:
         unreadable = {"unreadable": page.unreadable} if page.unreadable else {}
@@ -242,12 +229,6 @@ def _event_row(event: JsonObject) -> JsonObject:
     payload = event.get("payload")
     words = cast("JsonObject", payload) if isinstance(payload, dict) else {}
     return {name: words.get(name) for name in ("status", "attempt", "outcome")} | event
-
-
-def _counts(by_status: Any) -> str | None:
-    if not isinstance(by_status, dict):
-        return None
-    return " ".join(f"{name}={count}" for name, count in cast("dict[str, Any]", by_status).items())
 
 
 def _words(name: str) -> str:

@@ -44,8 +44,9 @@ def limited_queues(connection: Connection) -> frozenset[str]:
 
 def has_ready(connection: Connection, types: Sequence[str], count_max: int, buffer_max: int) -> bool:
     """True when a claim would find something. Asked before each one, so that an idle processor writes nothing."""
+    # Named, because SQLite may take the index of all jobs of a type for as good.
     marks = ", ".join("?" * len(types))
-    sql = f"SELECT 1 FROM jobs WHERE status = 'PENDING' AND type IN ({marks}) LIMIT 1"  # noqa: S608 — our text
+    sql = f"SELECT 1 FROM jobs INDEXED BY jobs_ready WHERE status = 'PENDING' AND type IN ({marks}) LIMIT 1"  # noqa: S608 — our text
     if connection.execute(sql, tuple(types)).fetchone() is None:
         return False
     if connection.execute(SQL["queues_in_the_way"]).fetchone() is None:

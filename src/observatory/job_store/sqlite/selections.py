@@ -53,7 +53,7 @@ class SqliteSelections:
     async def jobs(self, job_ids: Sequence[str]) -> JobPage:
         assert 1 <= len(job_ids) <= limits.BULK_PIECE_JOBS, f"{len(job_ids)} jobs in one piece"
         marks = ", ".join("(?)" for _ in job_ids)
-        sql = SQL["select_jobs"].replace("{columns}", JOB_COLUMNS).replace("{ids}", marks)
+        sql = SQL["select_jobs"].replace("{columns}", JOB_COLUMNS).replace("{asked}", marks)
         with translated(StoreUnavailable):
             rows, has_more = await self._file.read(
                 lambda c: take(c.execute(sql, tuple(job_ids)), texts=JOB_TEXTS, count_max=len(job_ids))

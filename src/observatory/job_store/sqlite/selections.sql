@@ -15,7 +15,7 @@ WHERE number IN (SELECT number FROM jobs {index} WHERE {conditions} ORDER BY num
 ORDER BY number DESC;
 
 -- name: select_jobs — the first ones of a list, in its order: a CROSS JOIN is not turned round
-WITH asked (id) AS (VALUES {ids}), numbered AS (SELECT row_number() OVER () - 1 AS place, id FROM asked)
+WITH asked (id) AS (VALUES {asked}), numbered AS (SELECT row_number() OVER () - 1 AS place, id FROM asked)
 SELECT {columns}, place FROM numbered CROSS JOIN jobs USING (id);
 
 -- name: first_retry — the oldest job that repeats another
