@@ -189,7 +189,7 @@ class TestLimited:
         "command",
         [
             lambda job: Succeed(fence=job.fence),
-            lambda job: fail(job),
+            fail,
             lambda job: fail(job, retry_in_s=9.0),
             lambda job: Snooze(fence=job.fence, run_in_s=9.0),
             lambda job: Release(fence=job.fence),
@@ -268,34 +268,55 @@ class TestLimited:
         assert one_by_one + rest == wanted
 
 
-SET = st.none() | st.sampled_from(["paused"]) | st.integers(1, 3)
+SET = st.none() | st.just("paused") | st.integers(1, 3)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-async def test_whatever_is_set_and_settled_no_claim_takes_what_it_may_not(truth, data):
-    queues = [f"{data.draw(st.integers(0, 10**9))}-{name}" for name in "abc"]
-    setting = {queue: data.draw(SET) for queue in queues}
-    for queue, value in setting.items():
+class Model:
+    """Some queues of one example, and what of them is leased."""
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.leased = {queue: [] for queue in settings}
+
+    def note(self, jobs):
+        for job in jobs:
+            self.leased[job.queue].append(job)
+            if isinstance(self.settings[job.queue], int):
+                assert job.status is JobStatus.EXECUTING
+
+    def check(self):
+        for queue, value in self.settings.items():
+            assert value != "paused" or not self.leased[queue]
+            assert not isinstance(value, int) or len(self.leased[queue]) <= value
+
+
+async def apply_settings(truth, settings):
+    for queue, value in settings.items():
         if value == "paused":
             await truth.queues.pause(queue, by="me", reason=None)
         elif value is not None:
             await truth.queues.set_concurrency(queue, value)
-    leased: dict[str, list] = {queue: [] for queue in queues}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.lists(SET, min_size=3, max_size=3), data=st.data())
+async def test_whatever_is_set_and_settled_no_claim_takes_what_it_may_not(truth, values, data):
+    unique = truth.ids.new_id()  # of this example alone: the store is shared by all of them
+    kind, queues = f"t-{unique}", [f"{unique}-{number}" for number in range(3)]
+    some = st.lists(st.integers(0, 2).map(lambda number: queues[number]), max_size=6)
+    model = Model(dict(zip(queues, values, strict=True)))
+    await apply_settings(truth, model.settings)
+
     for _ in range(data.draw(st.integers(1, 6))):
-        await submit(truth, *data.draw(st.lists(st.sampled_from(queues), max_size=6)))
-        for job in await claim(truth, data.draw(st.integers(0, 4)), buffer_max=data.draw(st.integers(0, 2))):
-            leased[job.queue].append(job)
-            if isinstance(setting[job.queue], int):
-                assert job.status is JobStatus.EXECUTING
-        for queue in queues:
-            assert setting[queue] != "paused" or not leased[queue]
-            assert not isinstance(setting[queue], int) or len(leased[queue]) <= setting[queue]
-        for queue in data.draw(st.lists(st.sampled_from(queues), max_size=3)):
-            if leased[queue]:
-                await settle(truth, (job := leased[queue].pop()), Release(fence=job.fence))
+        await submit(truth, *data.draw(some), type=kind)
+        count_max, buffer_max = data.draw(st.integers(0, 4)), data.draw(st.integers(0, 2))
+        model.note(await claim(truth, count_max, types=(kind,), buffer_max=buffer_max))
+        model.check()
+        for queue in data.draw(some):
+            if model.leased[queue]:
+                job = model.leased[queue].pop()
+                await settle(truth, job, Release(fence=job.fence))
+
     for queue in queues:
         await truth.queues.resume(queue)
         await truth.queues.set_concurrency(queue, None)
-    for job in await claim(truth, 100):
-        await settle(truth, job, Cancel())

@@ -37,7 +37,7 @@ CALL_STEPS = (
     "job_store.heartbeat", "job_store.announce", "job_store.make_due", "job_store.expired_leases",
     "job_queries.job", "job_queries.types", "outbox.unpublished", "outbox.confirm", "event_log.after",
     "view_store.load", "view_store.save", "event_bus.publish", "event_bus.subscribe", "event_bus.receive",
-    "event_bus.hint", "event_bus.listen",
+    "event_bus.hint", "event_bus.listen", "queues.pause", "queues.resume", "queues.limit",
 )  # fmt: skip
 
 WEIGHTS = {
@@ -45,6 +45,7 @@ WEIGHTS = {
     "event_bus.hint": 2.0,
     "job_store.announce": 3.0, "job_store.cancel": 3.0, "job_store.rescue": 5.0, "job_queries.job": 3.0,
     "job_queries.types": 5.0,
+    "queues.pause": 5.0, "queues.resume": 5.0, "queues.limit": 5.0,
     "event_log.after": 2.0, "view_store.load": 5.0, "event_bus.subscribe": 3.0, "event_bus.listen": 3.0,
 }  # fmt: skip
 """How likely a fault is at a step, against others: less where calls repeat all the time, more where they are rare."""
@@ -262,6 +263,26 @@ class FaultyJobQueries:
 
     async def types(self) -> Any:
         return await self._calls.call("job_queries.types", StoreUnavailable, self._world.drivers.queries.types)
+
+
+class FaultyQueues:
+    """Implements what an operator asks of `Queues`."""
+
+    def __init__(self, world: "World", calls: Calls) -> None:
+        self._world = world
+        self._calls = calls
+
+    async def _call(self, verb: str, effect: Callable[[], Awaitable[T]]) -> T:
+        return await self._calls.call(f"queues.{verb}", StoreUnavailable, effect)
+
+    async def pause(self, queue: str) -> Any:
+        return await self._call("pause", lambda: self._world.drivers.queues.pause(queue, by="operator", reason=None))
+
+    async def resume(self, queue: str) -> Any:
+        return await self._call("resume", lambda: self._world.drivers.queues.resume(queue))
+
+    async def set_concurrency(self, queue: str, most: int | None) -> Any:
+        return await self._call("limit", lambda: self._world.drivers.queues.set_concurrency(queue, most))
 
 
 class FaultyOutbox:
