@@ -11,6 +11,7 @@ from pathlib import Path
 SCENARIOS = {
     "embedded": "How fast are jobs accepted and finished in one process, against bare SQLite on the same disk?",
     "http": "How many submits does one gateway process answer in a second?",
+    "queues": "What does a claim cost beside a queue from which nothing may be taken, and beside many queues?",
     "child_processes": "What does an attempt in a child process cost, and how soon is its end known?",
 }
 

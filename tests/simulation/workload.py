@@ -47,12 +47,15 @@ class Task(msgspec.Struct, frozen=True):
     """Which of the accepted jobs, as a share of their number."""
 
 
-def plan_tasks(stream: Stream, ids: SeededIds) -> list[list[Task]]:
+def plan_tasks(stream: Stream, queues: Stream, ids: SeededIds) -> list[list[Task]]:
     """The tasks of each client, by time. Some keys are used by both, some with another body."""
     plans: list[list[Task]] = [[] for _ in range(CLIENTS)]
     for number in range(stream.randint(4, 9)):
         at_s = stream.uniform(0.0, SUBMITS_UNTIL_S)
-        jobs = tuple(_draw_job(stream, ids, f"key-{number}-{item}") for item in range(stream.choice((1, 1, 1, 2, 3))))
+        jobs = tuple(
+            _draw_job(stream, ids, f"key-{number}-{item}", queues.choice(QUEUES))
+            for item in range(stream.choice((1, 1, 1, 2, 3)))
+        )
         plans[number % CLIENTS].append(Task(at_s, jobs))
         if stream.random() < 0.3:
             plans[(number + 1) % CLIENTS].append(Task(at_s + stream.choice((0.0, 0.3, 9.0)), (_again(jobs[0], ids),)))
@@ -66,7 +69,7 @@ def plan_tasks(stream: Stream, ids: SeededIds) -> list[list[Task]]:
     return plans
 
 
-def _draw_job(stream: Stream, ids: SeededIds, key: str) -> NewJob:
+def _draw_job(stream: Stream, ids: SeededIds, key: str, queue: str) -> NewJob:
     kind = stream.choice((*SERVED, "wild", "wild", UNSERVED) if stream.random() < 0.3 else SERVED)
     is_delayed = stream.random() < 0.2
     run_at = BEGINNING + timedelta(seconds=stream.uniform(0.0, 60.0)) if is_delayed else None
@@ -78,7 +81,7 @@ def _draw_job(stream: Stream, ids: SeededIds, key: str) -> NewJob:
         max_attempts=stream.choice((1, 2, 3, 4, 4)),
         timeout_seconds=stream.choice((5.0, 20.0, 60.0, 60.0)),
         priority=stream.choice((0, 5, 5, 9)),
-        queue=stream.choice(QUEUES),
+        queue=queue,
         run_at=run_at,
     )
 
@@ -173,9 +176,11 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 def plan_wishes(stream: Stream, until_s: float) -> list[Wish]:
-    """Pauses that end at some time, and limits that change, by time."""
+    """Pauses that end at some time, and limits that change, by time; none in every other run."""
     wishes: list[Wish] = []
-    for _ in range(stream.randint(0, 4)):
+    if stream.random() < 0.5:
+        return wishes
+    for _ in range(stream.randint(1, 4)):
         at_s = stream.uniform(0.0, until_s)
         queue = stream.choice(QUEUES)
         wishes += [Wish(at_s, queue, "pause"), Wish(at_s + stream.choice((0.0, 1.0, 8.0, 25.0)), queue, "resume")]

@@ -311,12 +311,14 @@ class World:
 
     def _begin(self) -> None:
         stream = self.streams.workload
-        for number, tasks in enumerate(plan_tasks(stream, self.ids), start=1):
+        for number, tasks in enumerate(plan_tasks(stream, self.streams.of("queues"), self.ids), start=1):
             client = Client(self, f"client{number}", tasks)
             self._clients.append(client)
             self._mains[client.name] = lambda node, client=client: client.run()
-        operator = Operator(self, plan_wishes(self.streams.of("queues"), HEAL_AT_S))
-        self._mains["client of queues"] = lambda node: operator.run()
+        wishes = plan_wishes(self.streams.of("operator"), HEAL_AT_S)
+        if wishes:
+            operator = Operator(self, wishes)
+            self._mains["client of queues"] = lambda node: operator.run()
         for number in range(1, stream.choice((2, 2, 3)) + 1):
             self._mains[f"worker{number}"] = self._run_worker
         self._mains["keeper1"] = self._run_keeper

@@ -110,7 +110,7 @@ def _is_confirmed(out: Output, verb: str, counted: JsonObject) -> bool:
     matched = counted.get("matched", 0)
     if not matched:
         return True
-    for one in counted.get("counts") or []:
+    for one in _counts(counted):
         out.say(f"    {one.get('count')} {one.get('status')} {one.get('type')}", "dim")
     out.say(f"{verb} {matched} {'job' if matched == 1 else 'jobs'}? [y/N]", "bold")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
@@ -135,7 +135,7 @@ def _all_of(act: Act, wanted: dict[str, Any]) -> JsonObject:
         for name in ("matched", "cancelled", "cancelRequested", "retried"):
             numbers[name] += answer.get(name, 0)
         skipped.update(cast("dict[str, int]", answer.get("skipped") or {}))
-        for one in answer.get("counts") or []:
+        for one in _counts(answer):
             counts[str(one.get("status")), str(one.get("type"))] += one.get("count", 0)
         cursor = answer.get("nextCursor")
         if cursor is None:
@@ -143,11 +143,15 @@ def _all_of(act: Act, wanted: dict[str, Any]) -> JsonObject:
             return answer | dict(numbers) | {"counts": told, "skipped": dict(skipped)}
 
 
+def _counts(answer: JsonObject) -> list[JsonObject]:
+    return cast("list[JsonObject]", answer.get("counts") or [])
+
+
 def _show_counts(out: Output, counted: JsonObject, *, is_json: bool) -> int:
     if is_json:
         out.json(counted)
         return ExitCode.DONE
-    out.table(counted.get("counts") or [], COUNT_COLUMNS)
+    out.table(_counts(counted), COUNT_COLUMNS)
     out.say(f"{counted.get('matched', 0)} match; nothing was changed", "dim")
     return ExitCode.DONE
 

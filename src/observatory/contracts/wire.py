@@ -187,10 +187,10 @@ class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Jobs that this call looked at, or that a dry run counted."""
     counts: tuple[BulkCount, ...]
     """The same by the status they had and by type."""
-    cancelled: int = 0
-    cancel_requested: int = 0
-    retried: int = 0
-    skipped: dict[str, int] = {}
+    cancelled: int
+    cancel_requested: int
+    retried: int
+    skipped: dict[str, int]
     """The rest, by the reason why nothing was done."""
     next_cursor: str | None
     """Go on with it; None when every job was looked at."""

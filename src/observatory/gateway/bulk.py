@@ -122,7 +122,15 @@ class Bulk:
         counts = await self._selections.count(asked.selection)
         found = tuple(BulkCount(status=one.status, type=one.type, count=one.count) for one in counts)
         return BulkAnswer(
-            action=asked.action, dry_run=True, matched=sum(one.count for one in found), counts=found, next_cursor=None
+            action=asked.action,
+            dry_run=True,
+            matched=sum(one.count for one in found),
+            counts=found,
+            cancelled=0,
+            cancel_requested=0,
+            retried=0,
+            skipped={},
+            next_cursor=None,
         )
 
     async def _hint(self) -> None:

@@ -1,4 +1,4 @@
-"""Dead jobs: what ended FAILED and was not repeated; see `docs/decisions/0005-dead-letters.md`."""
+"""Dead letters: jobs that ended FAILED and that no other job repeats; `docs/decisions` says why these."""
 
 import msgspec
 

@@ -134,7 +134,7 @@ class Worker:
         await self.settle_the_rest()
 
     async def _say_draining(self) -> None:
-        """So that it is seen before the next heartbeat, which may come after the end. No stop waits for a slow store."""
+        """So that it is seen before the next heartbeat, which may come too late. A slow store holds up no stop."""
         with contextlib.suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(limits.STOP_GRACE_S):
                 await self.store.heartbeat(self.info, [], lease_s=self.lease_s)

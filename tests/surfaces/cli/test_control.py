@@ -112,17 +112,15 @@ def test_a_bulk_action_without_somebody_to_ask_needs_yes(command: Callable, queu
     assert json.loads(command("job", job_id, "--json").out)["job"]["status"] == "SCHEDULED"
 
 
-@pytest.mark.parametrize(
-    ("answer", "code", "status"), [("y", 0, "CANCELLED"), ("", 1, "SCHEDULED"), ("no", 1, "SCHEDULED")]
-)
+@pytest.mark.parametrize(("answer", "status"), [("y", "CANCELLED"), ("", "SCHEDULED"), ("no", "SCHEDULED")])
 def test_at_a_terminal_the_count_is_asked_about(
-    system: Up, command: Callable, queue: str, answer: str, code: int, status: str
+    system: Up, command: Callable, queue: str, answer: str, status: str
 ) -> None:
     [job_id] = waiting(command, queue)
 
-    done = at_terminal(system, answer, "cancel", "--queue", queue)
+    code, _ = at_terminal(system, answer, "cancel", "--queue", queue)
 
-    assert done[0] == code
+    assert code == (0 if answer == "y" else 1)
     assert json.loads(command("job", job_id, "--json").out)["job"]["status"] == status
 
 
