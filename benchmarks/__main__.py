@@ -13,6 +13,7 @@ SCENARIOS = {
     "huey_peer": "How does one process of ours compare with Huey over SQLite, both durable, both keeping results?",
     "http": "How many submits does one gateway process answer in a second?",
     "retention": "What does retention cost those who submit and settle, and how fast does pruning go?",
+    "queues": "What does a claim cost beside a queue from which nothing may be taken, and beside many queues?",
     "child_processes": "What does an attempt in a child process cost, and how soon is its end known?",
 }
 

@@ -24,7 +24,9 @@ from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.attempt_logs import AttemptLogs
 from observatory.job_store.port import JobQueries, JobStore, Outbox
 from observatory.job_store.pruning import Pruning
+from observatory.job_store.queues import Queues
 from observatory.job_store.schedules import Schedules
+from observatory.job_store.selections import Selections
 from observatory.job_store.sqlite import (
     MIGRATIONS,
     SqliteAttemptLogs,
@@ -32,7 +34,9 @@ from observatory.job_store.sqlite import (
     SqliteJobStore,
     SqliteOutbox,
     SqlitePruning,
+    SqliteQueues,
     SqliteSchedules,
+    SqliteSelections,
 )
 from observatory.testing.manual_sources import ManualClock, SeededIds
 from observatory.view_store.port import ViewStore
@@ -89,7 +93,7 @@ class Faults:
 
 @dataclass(kw_only=True)
 class Truth:
-    """The three ports of the truth over one data set, opened."""
+    """The ports of the truth over one data set, opened."""
 
     store: JobStore
     other_store: JobStore
@@ -98,6 +102,8 @@ class Truth:
     schedules: Schedules
     other_schedules: Schedules
     queries: JobQueries
+    queues: Queues
+    selections: Selections
     log: EventLog
     """The history that the truth itself keeps."""
     attempt_logs: AttemptLogs
@@ -246,6 +252,8 @@ class SqliteEngine:
             schedules=schedules,
             other_schedules=other_schedules,
             queries=SqliteJobQueries(file),
+            queues=SqliteQueues(file, clock=clock),
+            selections=SqliteSelections(file),
             log=SqliteEventLog(file),
             attempt_logs=SqliteAttemptLogs(file, clock=clock),
             pruning=SqlitePruning(file, clock=clock),

@@ -130,6 +130,15 @@ def test_bounds_are_those_of_the_code():
     )
     assert contracts.schema("schedule-preview")["properties"]["items"]["maxItems"] == limits.UPCOMING_MAX
     assert contracts.versions("event-envelope")[-1] == CONTRACT_VERSION
+    setting = contracts.schema("queue-setting")["$defs"]
+    assert setting["concurrencyMax"]["maximum"] == limits.QUEUE_CONCURRENCY_MAX
+    assert setting["actor"]["pattern"].endswith(f"{{1,{limits.ACTOR_CHARS_MAX}}}$")
+    assert setting["reason"]["pattern"].endswith(f"{{1,{limits.REASON_CHARS_MAX}}}$")
+    bulk = contracts.schema("bulk-request")["properties"]
+    assert bulk["limit"]["maximum"] == limits.BULK_JOBS_MAX
+    assert str(limits.BULK_JOBS_DEFAULT) in bulk["limit"]["description"]
+    assert bulk["operationId"]["pattern"].endswith(f"{{1,{limits.OPERATION_ID_CHARS_MAX}}}$")
+    assert bulk["filter"]["properties"]["errorType"]["maxLength"] == limits.ERROR_TYPE_CHARS_MAX
 
 
 def test_unknown_schema_and_unknown_version_are_refused_with_what_there_is():

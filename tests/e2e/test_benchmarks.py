@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import embedded, http, retention
+from benchmarks import embedded, http, queues, retention
 from tests.e2e.process import ROOT, Up
 
 
@@ -41,6 +41,17 @@ def test_the_http_scenario_gives_every_figure(tmp_path: Path, monkeypatch: pytes
     assert [len(values) for values in figures.values()] == [1, 1, 1]
     assert len(up.get("/jobs?limit=500")["items"]) == 1 + 4 + 6
     up.kill()
+
+
+async def test_the_scenario_of_queues_gives_every_figure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, size in (("WAITING", 8), ("QUEUES", 3), ("ROUNDS", 2)):
+        monkeypatch.setattr(queues, name, size)
+
+    await queues.measure()
+
+    assert len(capsys.readouterr().out.splitlines()) == 7
 
 
 @pytest.mark.parametrize("name", bench.SCENARIOS)

@@ -20,22 +20,37 @@ from observatory.event_log.port import EventFilter
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.attempt_logs import AttemptLog
 from observatory.job_store.port import JobFilter, Lease, Order, WorkerInfo
+from observatory.job_store.selections import Selection
 from observatory.job_store.sqlite import (
     MIGRATIONS,
     SqliteAttemptLogs,
     SqliteJobQueries,
     SqliteJobStore,
     SqliteOutbox,
+    SqliteQueues,
+    SqliteSelections,
 )
 from observatory.job_store.sqlite import attempt_logs as sqlite_attempt_logs
 from observatory.job_store.sqlite import outbox as sqlite_outbox
 from observatory.job_store.sqlite import queries as sqlite_queries
+from observatory.job_store.sqlite import queues as sqlite_queues
+from observatory.job_store.sqlite import ready as sqlite_ready
+from observatory.job_store.sqlite import selections as sqlite_selections
 from observatory.job_store.sqlite import store as sqlite_store
 from observatory.job_store.sqlite.rows import JOB_COLUMN_COUNT, JOB_COLUMNS, insert_values
 from observatory.testing.factories import PRODUCER, JobFactory, fail, new_job, type_info
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
 
 SQL = sqlite_store.SQL | sqlite_outbox.SQL | sqlite_queries.SQL | sqlite_attempt_logs.SQL
+SQL = (
+    sqlite_store.SQL
+    | sqlite_ready.SQL
+    | sqlite_outbox.SQL
+    | sqlite_queries.SQL
+    | sqlite_queues.SQL
+    | sqlite_selections.SQL
+)
+OPEN = tuple(JobStatus[name] for name in ("SCHEDULED", "PENDING", "VALIDATED", "EXECUTING", "RETRYING"))
 
 READS_FROM_THE_NEWEST = {
     "a page without a filter": "stops at its LIMIT after the newest jobs",
@@ -90,6 +105,7 @@ class Driven:
         self.clock, self.ids = ManualClock(), SeededIds()
         self.store = SqliteJobStore(self.file, producer=PRODUCER, clock=self.clock, ids=self.ids)
         self.queries, self.outbox = SqliteJobQueries(self.file), SqliteOutbox(self.file)
+        self.queues, self.selections = SqliteQueues(self.file, clock=self.clock), SqliteSelections(self.file)
         self.log = SqliteEventLog(self.file)
         self.logs = SqliteAttemptLogs(self.file, clock=self.clock)
 
@@ -117,6 +133,10 @@ class Driven:
         """Every call of `JobStore`, each with something to do."""
         await self.submit(1, idempotency_key="k")
         await self.submit(1, idempotency_key="k")
+        await self.queues.pause("queue-0", by="me", reason=None)
+        await self.queues.set_concurrency("queue-1", 200)
+        await self.queues.pause("queue-2", by="me", reason=None)
+        await self.queues.resume("queue-2")
         [job] = await self.store.claim(types=["example", "type-0"], worker="worker-1", count_max=1, lease_s=5.0)
         await self.store.heartbeat(WORKER, [Lease(job.id, job.fence)], lease_s=5.0)
         await self.store.announce([type_info()])
@@ -171,9 +191,24 @@ async def test_claims_and_sweeps_need_no_sort(driven):
     await driven.change_everything()
     statements = list(driven.file.statements)
 
-    for name in ("ready_of_type", "delayed", "expired"):
-        [plan] = [plan for sql, plan in plans(driven, statements).items() if sql == SQL[name]]
+    for name in ("ready_heads", "ready_of_queue", "delayed", "expired"):
+        wanted = SQL[name].replace("{columns}", JOB_COLUMNS)
+        [plan] = [plan for sql, plan in plans(driven, statements).items() if sql == wanted]
         assert not [line for line in plan if "TEMP B-TREE" in line], f"{name}: {plan}"
+
+
+async def test_a_claim_goes_to_the_next_queue_by_a_seek_and_never_looks_at_jobs_of_other_statuses(driven):
+    await driven.change_everything()
+    statements = [(sql, values) for sql, values in driven.file.statements if "'PENDING'" in sql and "SELECT" in sql]
+
+    found = plans(driven, statements)
+
+    lines = [line for plan in found.values() for line in plan if "jobs" in line or "later" in line]
+    assert any("jobs_ready (type=? AND queue>?)" in line for line in lines)
+    assert {line.split("USING ")[1].split(" (")[0] for line in lines if "USING" in line} == {
+        "INDEX jobs_ready",
+        "INTEGER PRIMARY KEY",
+    }
 
 
 def page(driven, *, before=None, **wanted):
@@ -197,6 +232,23 @@ QUESTIONS = {
     "a page by queue": lambda d: page(d, queue="queue-1"),
     "a page by correlation id": lambda d: page(d, correlation_id="x"),
     "queue depths": lambda d: d.queries.queue_depths(),
+    "settings of queues": lambda d: d.queues.settings(),
+    "what a cancel concerns": lambda d: d.selections.select(Selection(statuses=OPEN), before=300, count_max=10),
+    "what a cancel in a queue concerns": lambda d: d.selections.select(
+        Selection(statuses=OPEN, queue="queue-1"), before=None, count_max=10
+    ),
+    "how many a cancel concerns": lambda d: d.selections.count(Selection(statuses=OPEN, type="type-0")),
+    "what a retry concerns": lambda d: d.selections.select(
+        Selection(statuses=(JobStatus.FAILED,), is_unretried=True), before=None, count_max=10
+    ),
+    "what a retry by correlation id concerns": lambda d: d.selections.select(
+        Selection(statuses=(JobStatus.COMPLETED,), correlation_id="x"), before=None, count_max=10
+    ),
+    "dead letters": lambda d: d.selections.page(
+        Selection(statuses=(JobStatus.FAILED,), is_unretried=True, error_type="X"), before=300, count_max=10
+    ),
+    "some jobs": lambda d: d.selections.jobs(["x", "y"]),
+    "the retry of a job": lambda d: d.selections.retry_of("x"),
     "workers": lambda d: d.queries.workers(),
     "types": lambda d: d.queries.types(),
     "unpublished events": unpublished_after_a_restart,
@@ -241,6 +293,7 @@ def test_every_named_query_can_be_prepared_on_the_migrated_schema(tmp_path):
         "workers": "?",
         "conditions": "1 = 1",
     }
+    marks |= {"index": "", "asked": "(?)"}
     path = tmp_path / "observatory.db"
     with closing(connect(path)) as connection:
         migrate(connection, load_migrations(MIGRATIONS), path=path)

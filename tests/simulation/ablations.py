@@ -18,6 +18,7 @@ from observatory.core import lifecycle
 from observatory.core.command import Cancel, Rescue
 from observatory.core.event import EventType
 from observatory.core.job import Job, JobStatus
+from observatory.core.queue import Admission
 from observatory.event_bus.consume import Consumer
 from observatory.event_bus.port import Delivery, Subscription
 from observatory.job_store.pruning import Folded
@@ -240,6 +241,26 @@ def _without_folded_check() -> Any:
     return stack
 
 
+def _without_pauses() -> Any:
+    """A claim does not ask which queues are paused."""
+
+    def init(self: Admission, *, paused: Any, **wanted: Any) -> None:
+        original(self, **wanted)
+
+    original = Admission.__init__
+    return mock.patch.object(Admission, "__init__", init)
+
+
+def _without_count_of_leases() -> Any:
+    """A claim takes as many of a limited queue as its limit says, however many are leased already."""
+
+    def init(self: Admission, *, leased: Any, **wanted: Any) -> None:
+        original(self, **wanted)
+
+    original = Admission.__init__
+    return mock.patch.object(Admission, "__init__", init)
+
+
 # --- movement and views ----------------------------------------------------------------------------
 
 
@@ -304,6 +325,8 @@ ABLATIONS = (
     Ablation("outbox-atomicity", frozenset({"S4", "S5"}), _without_atomic_outbox),
     Ablation("idempotency", frozenset({"A2", "A3"}), _without_idempotency),
     Ablation("heartbeat-fence", frozenset({"L4"}), _without_fenced_heartbeat),
+    Ablation("paused-queues", frozenset({"Q1"}), _without_pauses),
+    Ablation("queue-limits", frozenset({"Q2"}), _without_count_of_leases),
     Ablation("relay-confirm", frozenset({"M4", "M5"}), _without_confirm_wait),
     Ablation("checkpoint", frozenset({"D1"}), _without_checkpoint),
     Ablation("new-subscription", frozenset({"V1"}), _without_new_subscription),

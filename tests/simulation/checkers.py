@@ -6,6 +6,7 @@ copy of every job, folded from the events, and never asks the code under test wh
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -74,6 +75,15 @@ def watch_rows(connection: sqlite3.Connection) -> None:
             VALUES (NEW.id, {", ".join(f"OLD.{name}" for name in _WATCHED)},
                 {", ".join(f"NEW.{name}" for name in _WATCHED)}, {is_same});
         END;
+        CREATE TEMP TABLE claims_seen (n INTEGER PRIMARY KEY, job_id, queue, is_paused, concurrency_max, leased);
+        CREATE TEMP TRIGGER saw_claim AFTER UPDATE ON jobs WHEN OLD.worker IS NULL AND NEW.worker IS NOT NULL BEGIN
+            INSERT INTO claims_seen (job_id, queue, is_paused, concurrency_max, leased) VALUES (
+                NEW.id, NEW.queue,
+                (SELECT paused_at IS NOT NULL FROM queues WHERE queue = NEW.queue),
+                (SELECT concurrency_max FROM queues WHERE queue = NEW.queue),
+                (SELECT count(*) FROM jobs WHERE queue = NEW.queue AND worker IS NOT NULL)
+            );
+        END;
         CREATE TEMP TRIGGER saw_delete AFTER DELETE ON jobs BEGIN
             INSERT INTO row_changes (job_id, before_status, is_fixed_same) VALUES (OLD.id, OLD.status, 1);
         END;
@@ -113,6 +123,18 @@ class RowChange(msgspec.Struct, frozen=True):
     is_fixed_same: int
 
 
+class ClaimSeen(msgspec.Struct, frozen=True):
+    """One job that was claimed, with what held for its queue inside of that transaction."""
+
+    n: int
+    job_id: str
+    queue: str
+    is_paused: int | None
+    concurrency_max: int | None
+    leased: int
+    """Jobs of the queue that were leased then, this one among them."""
+
+
 class SaidApplied(msgspec.Struct, frozen=True):
     """The driver answered that a fenced command took effect."""
 
@@ -149,10 +171,35 @@ class JobMirror:
         """End of the lease as the row says it: heartbeats move it without an event."""
 
 
+class QueuePromises:
+    """What was answered about pauses."""
+
+    def __init__(self) -> None:
+        self._paused: set[str] = set()
+        self._resumes = Counter[str]()
+
+    def note_paused(self, queue: str) -> None:
+        self._paused.add(queue)
+
+    def note_resume_sent(self, queue: str) -> None:
+        self._paused.discard(queue)
+        self._resumes[queue] += 1
+
+    def note_resumed(self, queue: str) -> None:
+        """Its answer came. A resume that was sent by a caller who died may take effect at any time."""
+        self._resumes[queue] -= 1
+
+    def is_paused(self, queue: str) -> bool:
+        return queue in self._paused and not self._resumes[queue]
+
+
 class History:
     """Judges commit after commit."""
 
     def __init__(self) -> None:
+        self.queues = QueuePromises()
+        self.claims_of_limited = 0
+        self._claims_seen = 0
         self.jobs: dict[str, JobMirror] = {}
         self.events: list[Event] = []
         self.stats = StatsView()
@@ -183,7 +230,7 @@ class History:
 
     def begin_file(self) -> None:
         """The file was opened anew: its notes begin at one again."""
-        self._rows_seen = 0
+        self._rows_seen = self._claims_seen = 0
 
     def after_commit(self, connection: sqlite3.Connection, said: Sequence[Any], at: datetime) -> list[Event]:
         """Judge what one commit did; returns its events."""
@@ -199,6 +246,7 @@ class History:
             self._check_pruned(connection, job_id, at)
         for change in changes:
             self._check_row(change, at)
+        self._check_claims(connection)
         for event in events:
             self._check_event(event, at)
         self._check_said(said, changes, at)
@@ -258,6 +306,17 @@ class History:
         if change.sequence == change.sequence_before:
             same = change.status == change.status_before and change.fence == change.fence_before
             require(same, "S5", f"job {job} changed without an event")
+
+    def _check_claims(self, connection: sqlite3.Connection) -> None:
+        rows = connection.execute("SELECT * FROM claims_seen WHERE n > ? ORDER BY n", (self._claims_seen,))
+        for claim in [ClaimSeen(*row) for row in rows]:
+            self._claims_seen = claim.n
+            what = f"job {claim.job_id} was claimed from {claim.queue}"
+            require(not claim.is_paused, "Q1", f"{what}, which is paused")
+            require(not self.queues.is_paused(claim.queue), "Q1", f"{what} after its pause was answered")
+            most = claim.concurrency_max
+            require(most is None or claim.leased <= most, "Q2", f"{what} as the {claim.leased}. of {most}")
+            self.claims_of_limited += most is not None
 
     # --- events -------------------------------------------------------------------------------
 

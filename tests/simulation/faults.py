@@ -38,6 +38,7 @@ CALL_STEPS = (
     "job_queries.job", "job_queries.types", "outbox.unpublished", "outbox.confirm", "event_log.after",
     "view_store.load", "view_store.save", "event_bus.publish", "event_bus.subscribe", "event_bus.receive",
     "event_bus.hint", "event_bus.listen", "pruning.expired", "pruning.prune", "pruning.rollup",
+    "queues.pause", "queues.resume", "queues.limit",
 )  # fmt: skip
 
 WEIGHTS = {
@@ -46,6 +47,7 @@ WEIGHTS = {
     "job_store.announce": 3.0, "job_store.cancel": 3.0, "job_store.rescue": 5.0, "job_queries.job": 3.0,
     "job_queries.types": 5.0,
     "pruning.expired": 0.3, "pruning.prune": 8.0, "pruning.rollup": 8.0,
+    "queues.pause": 5.0, "queues.resume": 5.0, "queues.limit": 5.0,
     "event_log.after": 2.0, "view_store.load": 5.0, "event_bus.subscribe": 3.0, "event_bus.listen": 3.0,
 }  # fmt: skip
 """How likely a fault is at a step, against others: less where calls repeat all the time, more where they are rare."""
@@ -265,6 +267,26 @@ class FaultyJobQueries:
 
     async def types(self) -> Any:
         return await self._calls.call("job_queries.types", StoreUnavailable, self._world.drivers.queries.types)
+
+
+class FaultyQueues:
+    """Implements what an operator asks of `Queues`."""
+
+    def __init__(self, world: "World", calls: Calls) -> None:
+        self._world = world
+        self._calls = calls
+
+    async def _call(self, verb: str, effect: Callable[[], Awaitable[T]]) -> T:
+        return await self._calls.call(f"queues.{verb}", StoreUnavailable, effect)
+
+    async def pause(self, queue: str) -> Any:
+        return await self._call("pause", lambda: self._world.drivers.queues.pause(queue, by="operator", reason=None))
+
+    async def resume(self, queue: str) -> Any:
+        return await self._call("resume", lambda: self._world.drivers.queues.resume(queue))
+
+    async def set_concurrency(self, queue: str, most: int | None) -> Any:
+        return await self._call("limit", lambda: self._world.drivers.queues.set_concurrency(queue, most))
 
 
 class FaultyOutbox:

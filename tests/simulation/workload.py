@@ -29,6 +29,7 @@ UNSERVED = "unserved"
 
 SERVED = ("steady", "wild", "checked")
 DEEDS = ("succeed", "succeed", "fail", "retry", "discard", "snooze", "ignore", "stop", "kill")
+QUEUES = ("default", "paused at times", "limited at times")
 CLIENTS = 2
 SUBMITS_UNTIL_S = 35.0
 
@@ -46,12 +47,15 @@ class Task(msgspec.Struct, frozen=True):
     """Which of the accepted jobs, as a share of their number."""
 
 
-def plan_tasks(stream: Stream, ids: SeededIds) -> list[list[Task]]:
+def plan_tasks(stream: Stream, queues: Stream, ids: SeededIds) -> list[list[Task]]:
     """The tasks of each client, by time. Some keys are used by both, some with another body."""
     plans: list[list[Task]] = [[] for _ in range(CLIENTS)]
     for number in range(stream.randint(4, 9)):
         at_s = stream.uniform(0.0, SUBMITS_UNTIL_S)
-        jobs = tuple(_draw_job(stream, ids, f"key-{number}-{item}") for item in range(stream.choice((1, 1, 1, 2, 3))))
+        jobs = tuple(
+            _draw_job(stream, ids, f"key-{number}-{item}", queues.choice(QUEUES))
+            for item in range(stream.choice((1, 1, 1, 2, 3)))
+        )
         plans[number % CLIENTS].append(Task(at_s, jobs))
         if stream.random() < 0.3:
             plans[(number + 1) % CLIENTS].append(Task(at_s + stream.choice((0.0, 0.3, 9.0)), (_again(jobs[0], ids),)))
@@ -65,7 +69,7 @@ def plan_tasks(stream: Stream, ids: SeededIds) -> list[list[Task]]:
     return plans
 
 
-def _draw_job(stream: Stream, ids: SeededIds, key: str) -> NewJob:
+def _draw_job(stream: Stream, ids: SeededIds, key: str, queue: str) -> NewJob:
     kind = stream.choice((*SERVED, "wild", "wild", UNSERVED) if stream.random() < 0.3 else SERVED)
     is_delayed = stream.random() < 0.2
     run_at = BEGINNING + timedelta(seconds=stream.uniform(0.0, 60.0)) if is_delayed else None
@@ -77,6 +81,7 @@ def _draw_job(stream: Stream, ids: SeededIds, key: str) -> NewJob:
         max_attempts=stream.choice((1, 2, 3, 4, 4)),
         timeout_seconds=stream.choice((5.0, 20.0, 60.0, 60.0)),
         priority=stream.choice((0, 5, 5, 9)),
+        queue=queue,
         run_at=run_at,
     )
 
@@ -89,6 +94,17 @@ def _again(job: NewJob, ids: SeededIds) -> NewJob:
 def _other(job: NewJob, ids: SeededIds) -> NewJob:
     """Another request under the same key."""
     return msgspec.structs.replace(job, id=ids.new_id(), event_id=ids.new_id(), fingerprint="f" * 64)
+
+
+async def until_answered(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """Ask until the store says something."""
+    pause_s = 0.2
+    while True:
+        try:
+            return await ask()
+        except StoreUnavailable:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, 5.0)
 
 
 class Client:
@@ -119,7 +135,7 @@ class Client:
         world = self._world
         for new in jobs:
             world.submitted[new.id] = new
-        answers = await self._until_answered(lambda: world.store.submit(jobs))
+        answers = await until_answered(lambda: world.store.submit(jobs))
         for new, answer in zip(jobs, answers, strict=True):
             world.note(NODE.get(), "client", f"{new.idempotency_key} {type(answer).__name__}")
             if isinstance(answer, Submitted):
@@ -129,7 +145,7 @@ class Client:
                 world.promises.note_refused(new, answer)
         accepted = [answer.job.id for answer in answers if isinstance(answer, Submitted)]
         if accepted:
-            job = await self._until_answered(lambda: world.queries.job(accepted[0]))
+            job = await until_answered(lambda: world.queries.job(accepted[0]))
             is_there = job is not None or accepted[0] in world.history.pruned
             require(is_there, "A4", f"job {accepted[0]} was accepted and is absent")
 
@@ -139,21 +155,69 @@ class Client:
         if not known:
             return
         job_id = known[int(share * len(known))]
-        (answer,) = await self._until_answered(lambda: world.store.apply([Order(job_id, Cancel())]))
+        (answer,) = await until_answered(lambda: world.store.apply([Order(job_id, Cancel())]))
         world.note(NODE.get(), "client", f"cancel {type(answer).__name__}")
         if isinstance(answer, Applied) and answer.status is JobStatus.CANCELLED:
             world.promises.cancelled.add(job_id)
         elif isinstance(answer, Applied):
             world.promises.cancel_requested.add(job_id)
 
-    async def _until_answered(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        pause_s = 0.2
-        while True:
-            try:
-                return await ask()
-            except StoreUnavailable:
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, 5.0)
+
+# --- an operator -----------------------------------------------------------------------------------
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """One thing that the operator wants of a queue."""
+
+    at_s: float
+    queue: str
+    action: str
+    """pause, resume or limit."""
+    concurrency_max: int | None = None
+
+
+def plan_wishes(stream: Stream, until_s: float) -> list[Wish]:
+    """Pauses that end at some time, and limits that change, by time; none in every other run."""
+    wishes: list[Wish] = []
+    if stream.random() < 0.5:
+        return wishes
+    for _ in range(stream.randint(1, 4)):
+        at_s = stream.uniform(0.0, until_s)
+        queue = stream.choice(QUEUES)
+        wishes += [Wish(at_s, queue, "pause"), Wish(at_s + stream.choice((0.0, 1.0, 8.0, 25.0)), queue, "resume")]
+    for _ in range(stream.randint(0, 4)):
+        most = stream.choice((1, 1, 2, 3, None))
+        wishes.append(Wish(stream.uniform(0.0, until_s), stream.choice(QUEUES), "limit", most))
+    return sorted(wishes, key=lambda wish: wish.at_s)
+
+
+class Operator:
+    """Pauses, resumes and limits queues, and repeats what it does not know the outcome of."""
+
+    def __init__(self, world: "World", wishes: list[Wish]) -> None:
+        self._world = world
+        self._wishes = wishes
+
+    async def run(self) -> None:
+        """Carry out the wishes that are left; one that a crash interrupted stays unfinished."""
+        while self._wishes:
+            wish = self._wishes.pop(0)
+            await asyncio.sleep(max(0.0, wish.at_s - self._world.loop.time()))
+            if self._world.faults.are_on:
+                await self._carry_out(wish)
+
+    async def _carry_out(self, wish: Wish) -> None:
+        world, promises = self._world, self._world.history.queues
+        if wish.action == "pause":
+            await until_answered(lambda: world.operated.pause(wish.queue))
+            promises.note_paused(wish.queue)
+        elif wish.action == "resume":
+            promises.note_resume_sent(wish.queue)
+            await until_answered(lambda: world.operated.resume(wish.queue))
+            promises.note_resumed(wish.queue)
+        else:
+            await until_answered(lambda: world.operated.set_concurrency(wish.queue, wish.concurrency_max))
+        world.note(NODE.get(), "operator", f"{wish.action} {wish.queue} {wish.concurrency_max or ''}")
 
 
 # --- handlers --------------------------------------------------------------------------------------

@@ -26,7 +26,14 @@ from observatory.engine.sqlite_migrations import load_migrations, migrate
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.port import Lease, Order, WorkerInfo
-from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore, SqliteOutbox, SqlitePruning
+from observatory.job_store.sqlite import (
+    MIGRATIONS,
+    SqliteJobQueries,
+    SqliteJobStore,
+    SqliteOutbox,
+    SqlitePruning,
+    SqliteQueues,
+)
 from observatory.maintenance.due_jobs import DueJobs
 from observatory.maintenance.pruner import Pruner
 from observatory.maintenance.relay import Relay
@@ -60,13 +67,14 @@ from tests.simulation.faults import (
     FaultyJobStore,
     FaultyOutbox,
     FaultyPruning,
+    FaultyQueues,
     FaultyViewStore,
     WatchedFile,
 )
 from tests.simulation.loop import NODE, Livelock, LoopClock, Node, SimulationLoop
 from tests.simulation.streams import Streams
 from tests.simulation.trace import Trace
-from tests.simulation.workload import UNSERVED, Client, Deeds, plan_tasks
+from tests.simulation.workload import UNSERVED, Client, Deeds, Operator, plan_tasks, plan_wishes
 
 T = TypeVar("T")
 
@@ -137,6 +145,7 @@ class Drivers:
         watch_rows(connection)
         self.store = WatchedJobStore(self.file, producer=PRODUCER, clock=world.clock, ids=world.ids)
         self.queries = SqliteJobQueries(self.file)
+        self.queues = SqliteQueues(self.file, clock=world.clock)
         self.outbox = SqliteOutbox(self.file)
         self.log = SqliteEventLog(self.file)
         self.views = SqliteViewStore(self.file)
@@ -195,6 +204,7 @@ class World:
         calls = Calls(self, self.faults)
         self.store = FaultyJobStore(self, calls)
         self.queries = FaultyJobQueries(self, calls)
+        self.operated = FaultyQueues(self, calls)
         self.outbox = FaultyOutbox(self, calls)
         self.log = FaultyEventLog(self, calls)
         self.views = FaultyViewStore(self, calls)
@@ -319,10 +329,14 @@ class World:
 
     def _begin(self) -> None:
         stream = self.streams.workload
-        for number, tasks in enumerate(plan_tasks(stream, self.ids), start=1):
+        for number, tasks in enumerate(plan_tasks(stream, self.streams.of("queues"), self.ids), start=1):
             client = Client(self, f"client{number}", tasks)
             self._clients.append(client)
             self._mains[client.name] = lambda node, client=client: client.run()
+        wishes = plan_wishes(self.streams.of("operator"), HEAL_AT_S)
+        if wishes:
+            operator = Operator(self, wishes)
+            self._mains["client of queues"] = lambda node: operator.run()
         for number in range(1, stream.choice((2, 2, 3)) + 1):
             self._mains[f"worker{number}"] = self._run_worker
         self._mains["keeper1"] = self._run_keeper
@@ -521,6 +535,7 @@ class World:
         while not self._is_quiet():
             if self.loop.time() - healed_at_s > LIVENESS_S_MAX:
                 raise Violation("V1", f"not quiet {LIVENESS_S_MAX} s after healing: {'; '.join(self._unrest())}")
+            await self._open_queues()
             await asyncio.sleep(0.5)
         self.check_end()
         return self.loop.time() - healed_at_s
@@ -533,6 +548,15 @@ class World:
             node.cut_off_until_s = 0.0
             if node.is_paused:
                 self.loop.resume(node)
+
+    async def _open_queues(self) -> None:
+        """Nothing is paused or limited for ever; a pause that was on its way may have come after the healing."""
+        if self._is_down:
+            return
+        for setting in await self.drivers.queues.settings():
+            self.history.queues.note_resume_sent(setting.queue)
+            await self.drivers.queues.resume(setting.queue)
+            await self.drivers.queues.set_concurrency(setting.queue, None)
 
     def _stored_view(self) -> StoredView | None:
         sql = "SELECT document, checkpoint, generation FROM views WHERE name = ?"
@@ -619,7 +643,7 @@ def run_seed(seed: int, *, world_type: type[World] = World) -> Outcome:
             virtual_s=world.loop.time(),
             healed_in_s=healed_in_s,
             picks=world.loop.picks,
-            jobs=len(world.history.jobs),
+            jobs=len(world.history.jobs) + len(world.history.pruned),
             events=world.history.position,
             commits=world.history.commits,
             overlaps=world.effects.overlaps,

@@ -7,9 +7,10 @@ from typing import Any, Self, Unpack
 
 import httpx2
 
-from observatory.client import calls, log_calls, schedule_calls, transport, view_calls
+from observatory.client import calls, control_calls, log_calls, schedule_calls, transport, view_calls
 from observatory.client.address import Address
 from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, Submission
+from observatory.client.control_calls import BulkAsked, DeadLettersAsked
 from observatory.client.errors import NotReachable, ServiceFailed
 from observatory.client.schedule_calls import PreviewAsked
 from observatory.client.waiting import Waiting, is_final
@@ -141,6 +142,32 @@ class Api:
         """Have the counters made anew from the history; they are complete once `stats` reaches the position."""
         return self._object(view_calls.REBUILD_STATS)
 
+    # --- queues, and many jobs at once ---
+
+    def pause_queue(self, queue: str, *, by: str | None = None, reason: str | None = None) -> JsonObject:
+        """Let nothing more be claimed from a queue; what is set for it then. A second pause keeps the first one."""
+        return self._object(control_calls.pause_queue(queue, by, reason))
+
+    def resume_queue(self, queue: str) -> JsonObject:
+        """Let a queue be claimed from again; what is set for it then."""
+        return self._object(control_calls.resume_queue(queue))
+
+    def limit_queue(self, queue: str, concurrency_max: int | None) -> JsonObject:
+        """Let at most so many jobs of a queue be leased at the same time; None lifts the limit."""
+        return self._object(control_calls.limit_queue(queue, concurrency_max))
+
+    def cancel_jobs(self, **asked: Unpack[BulkAsked]) -> JsonObject:
+        """Cancel the jobs that match, or count them; the answer, whose `nextCursor` goes on."""
+        return self._object(control_calls.cancel_jobs(**asked))
+
+    def retry_jobs(self, **asked: Unpack[BulkAsked]) -> JsonObject:
+        """Repeat the final jobs that match, each once, or count them; the answer, whose `nextCursor` goes on."""
+        return self._object(control_calls.retry_jobs(**asked))
+
+    def redrive(self, job_id: str) -> JsonObject:
+        """Have a dead job done again by a new one; the new job. Refused with 409 when that was done already."""
+        return self._object(control_calls.redrive(job_id))
+
     # --- reads ---
 
     def job(self, job_id: str) -> JsonObject:
@@ -178,6 +205,10 @@ class Api:
 
     def queues(self) -> Page:
         return self._page(calls.QUEUES)
+
+    def dead_letters(self, **asked: Unpack[DeadLettersAsked]) -> Page:
+        """Jobs that ended FAILED and that no other job repeats, newest accepted first."""
+        return self._page(control_calls.dead_letters(**asked))
 
     def workers(self) -> Page:
         return self._page(calls.WORKERS)

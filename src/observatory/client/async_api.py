@@ -7,9 +7,10 @@ from typing import Any, Self, Unpack
 
 import httpx2
 
-from observatory.client import calls, log_calls, schedule_calls, transport, view_calls
+from observatory.client import calls, control_calls, log_calls, schedule_calls, transport, view_calls
 from observatory.client.address import Address
 from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, Submission
+from observatory.client.control_calls import BulkAsked, DeadLettersAsked
 from observatory.client.errors import NotReachable, ServiceFailed
 from observatory.client.schedule_calls import PreviewAsked
 from observatory.client.waiting import Waiting, is_final
@@ -99,6 +100,24 @@ class AsyncApi:
     async def rebuild_stats(self) -> JsonObject:
         return await self._object(view_calls.REBUILD_STATS)
 
+    async def pause_queue(self, queue: str, *, by: str | None = None, reason: str | None = None) -> JsonObject:
+        return await self._object(control_calls.pause_queue(queue, by, reason))
+
+    async def resume_queue(self, queue: str) -> JsonObject:
+        return await self._object(control_calls.resume_queue(queue))
+
+    async def limit_queue(self, queue: str, concurrency_max: int | None) -> JsonObject:
+        return await self._object(control_calls.limit_queue(queue, concurrency_max))
+
+    async def cancel_jobs(self, **asked: Unpack[BulkAsked]) -> JsonObject:
+        return await self._object(control_calls.cancel_jobs(**asked))
+
+    async def retry_jobs(self, **asked: Unpack[BulkAsked]) -> JsonObject:
+        return await self._object(control_calls.retry_jobs(**asked))
+
+    async def redrive(self, job_id: str) -> JsonObject:
+        return await self._object(control_calls.redrive(job_id))
+
     async def job(self, job_id: str) -> JsonObject:
         return await self._object(calls.job(job_id))
 
@@ -123,6 +142,9 @@ class AsyncApi:
 
     async def queues(self) -> Page:
         return await self._page(calls.QUEUES)
+
+    async def dead_letters(self, **asked: Unpack[DeadLettersAsked]) -> Page:
+        return await self._page(control_calls.dead_letters(**asked))
 
     async def workers(self) -> Page:
         return await self._page(calls.WORKERS)

@@ -64,7 +64,7 @@ class Page(msgspec.Struct, frozen=True):
 
 def get(service: Service, path: str, **params: str | int | None) -> Call:
     """A read. Parameters that are None are left out."""
-    given = {name: _unicode(str(value)) for name, value in params.items() if value is not None}
+    given = {name: unicode_text(str(value)) for name, value in params.items() if value is not None}
     return Call(service=service, method="GET", path=path, params=given)
 
 
@@ -85,7 +85,23 @@ def _header_value(key: str) -> str:
     return key
 
 
-def _unicode(text: str) -> str:
+def key_header(key: str | None) -> dict[str, str]:
+    """
+    The header that names an idempotency key; none without one.
+
+    Raises:
+        Refused: It cannot stand in a header (`bad_idempotency_key`).
+    """
+    return {} if key is None else {"Idempotency-Key": _header_value(key)}
+
+
+def unicode_text(text: str) -> str:
+    """
+    *text*, if it can be sent.
+
+    Raises:
+        Refused: It holds half a surrogate pair (`not_unicode`).
+    """
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -95,7 +111,7 @@ def _unicode(text: str) -> str:
 
 def of_job(job_id: str, rest: str = "") -> str:
     """The path of a job, whatever characters somebody typed as its id."""
-    return f"/jobs/{quote(_unicode(job_id), safe='')}{rest}"
+    return f"/jobs/{quote(unicode_text(job_id), safe='')}{rest}"
 
 
 def encoded(document: Any) -> bytes:
@@ -143,8 +159,7 @@ def submit(request: JsonObject, idempotency_key: str | None) -> Call:
     Raises:
         Refused: The key cannot stand in a header (`bad_idempotency_key`), or the request is not JSON (`not_json`).
     """
-    headers = {} if idempotency_key is None else {"Idempotency-Key": _header_value(idempotency_key)}
-    return post("/jobs", request, headers=headers)
+    return post("/jobs", request, headers=key_header(idempotency_key))
 
 
 def submit_portion(portion: Sequence[JsonObject]) -> Call:

@@ -109,15 +109,91 @@ class JobList(Page[Job], frozen=True, kw_only=True, rename="camel"):
 
 
 class QueueInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How full one queue is, and whether it is paused."""
+    """How full one queue is, and what is set for it."""
 
     queue: str
     by_status: dict[str, int]
     """Jobs of each status that is not final."""
     depth: int
     """Their sum."""
+    running: int | None = None
+    """Leased ones among them, VALIDATED and EXECUTING: what `concurrency_max` bounds. None when it is not known."""
     oldest_pending_at: datetime | None = None
     paused_at: datetime | None = None
+    paused_by: str | None = None
+    pause_reason: str | None = None
+    concurrency_max: int | None = None
+    """None means no limit."""
+
+
+class QueuePauseRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The body of a pause."""
+
+    by: str | None = None
+    """Who pauses, in the caller's words; None when the caller does not say."""
+    reason: str | None = None
+
+
+class QueueConcurrencyRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The body of a limit."""
+
+    concurrency_max: int | None
+    """None lifts the limit."""
+
+
+class BulkFilter(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Which jobs a bulk action concerns; every field that is given must match. Instants are those of `Job`."""
+
+    status: str | None = None
+    type: str | None = None
+    queue: str | None = None
+    correlation_id: str | None = None
+    error_type: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    finished_after: datetime | None = None
+    finished_before: datetime | None = None
+
+
+class BulkRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The body of a bulk cancel or retry."""
+
+    filter: BulkFilter = BulkFilter()
+    all: bool = False
+    """Permits an empty filter."""
+    dry_run: bool = False
+    """Only count."""
+    operation_id: str | None = None
+    """Of a retry: names one deliberate repetition; None leaves out what was ever repeated."""
+    cursor: str | None = None
+    limit: int | None = None
+    """Jobs that this call looks at."""
+
+
+class BulkCount(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How many jobs of one status and type."""
+
+    status: str
+    type: str
+    count: int
+
+
+class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a bulk action found and did."""
+
+    action: str
+    dry_run: bool
+    matched: int
+    """Jobs that this call looked at, or that a dry run counted."""
+    counts: tuple[BulkCount, ...]
+    """The same by the status they had and by type."""
+    cancelled: int
+    cancel_requested: int
+    retried: int
+    skipped: dict[str, int]
+    """The rest, by the reason why nothing was done."""
+    next_cursor: str | None
+    """Go on with it; None when every job was looked at."""
 
 
 class SeenType(TypeInfo, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -11,6 +11,7 @@
     │   ├── ScheduleMoved       others kept changing the schedule meanwhile
     │   ├── IdempotencyConflict the key was used for a different job
     │   ├── IllegalTransition   the job's status does not allow this
+    │   ├── TooManyQueues       no further queue can be given a setting
     │   └── BadQuery            a filter, cursor or page size is wrong
     ├── Unavailable             the world's state; retry later with backoff
     │   ├── StoreUnavailable    job store; it is not known whether the last write took effect
@@ -126,6 +127,12 @@ class IllegalTransition(Refused):
     """The job's status does not allow this command."""
 
     code = "illegal_transition"
+
+
+class TooManyQueues(Refused):
+    """As many queues have a setting as may have one."""
+
+    code = "too_many_queues"
 
 
 class BadQuery(Refused):

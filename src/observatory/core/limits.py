@@ -220,6 +220,33 @@ CURSOR_PLACE_MAX = 2**63 - 1
 UNREADABLE_ROWS_MAX = 1_000
 """Damaged rows that a store looks past when it chooses what to claim; beyond them, work behind them may wait."""
 
+# --- queues and bulk actions ------------------------------------------------------------------
+
+QUEUES_SET_MAX = 500
+"""Queues for which something is set: every claim reads these settings, and `/queues` lists all of them."""
+
+QUEUE_CONCURRENCY_MAX = 10_000
+"""Largest limit of one queue: more than any set-up has slots, and few enough to be counted at every claim."""
+
+ACTOR_CHARS_MAX = 128
+"""Who paused a queue, as the caller says it."""
+
+REASON_CHARS_MAX = 500
+"""Why a queue was paused: a sentence for people."""
+
+ERROR_TYPE_CHARS_MAX = 200
+"""Of an error's type in a filter: a class name with room to spare."""
+
+BULK_JOBS_DEFAULT = 1_000
+BULK_JOBS_MAX = 5_000
+"""Jobs that one call of a bulk action looks at: it ends within seconds, and its caller goes on with the cursor."""
+
+BULK_PIECE_JOBS = 100
+"""Jobs of a bulk action in one transaction: a few milliseconds, so that submits and claims do not wait for it."""
+
+OPERATION_ID_CHARS_MAX = 64
+"""Of a bulk retry; with a job's id it makes an idempotency key."""
+
 # --- loops ------------------------------------------------------------------------------------
 
 VIEW_SAVE_EVERY_S = 0.1
@@ -542,3 +569,4 @@ assert SUBSCRIPTION_BATCHES_MAX * READ_BYTES_MAX <= 64 * 1024 * 1024
 assert SCHEDULE_CATCH_UP_MAX * 2 <= SCHEDULE_TICKS_MAX, "a round gets on although it keeps what may fire"
 assert PRIORITY_MIN <= PRIORITY_DEFAULT <= PRIORITY_MAX
 assert max(PAYLOAD_BYTES_MAX, RESULT_BYTES_MAX) * 2 < CHILD_MESSAGE_BYTES_MAX
+assert len("retry/") + 36 + len("/") + OPERATION_ID_CHARS_MAX <= IDEMPOTENCY_KEY_CHARS_MAX

@@ -18,6 +18,7 @@ from observatory.core.errors import (
     RowUnreadable,
     ScheduleMoved,
     ScheduleUnreadable,
+    TooManyQueues,
     TooManySchedules,
     Unavailable,
     UnknownJob,
@@ -64,6 +65,12 @@ class InvalidFields(InvalidJob):
         self.violations = violations
 
 
+class InvalidRequest(InvalidFields):
+    """The body of a request that submits no job breaks its contract."""
+
+    code = "invalid_request"
+
+
 _STATUS_BY_CODE: Final = {
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "payload_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -74,6 +81,7 @@ _STATUS_BY_TYPE: Final[tuple[tuple[type[Exception] | UnionType, HTTPStatus], ...
     (TooManySchedules | ScheduleMoved, HTTPStatus.CONFLICT),
     (IdempotencyConflict, HTTPStatus.CONFLICT),
     (IllegalTransition, HTTPStatus.CONFLICT),
+    (TooManyQueues, HTTPStatus.CONFLICT),
     (Refused, HTTPStatus.BAD_REQUEST),
     (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )

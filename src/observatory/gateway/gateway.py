@@ -1,5 +1,6 @@
 """The gateway: what can be asked for, without HTTP."""
 
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -27,7 +28,7 @@ from observatory.gateway.submit import (
     repeated_job,
 )
 from observatory.gateway.type_catalog import TypeCatalog
-from observatory.job_store.port import JobFilter, JobQueries, JobStore, Order, Submitted
+from observatory.job_store.port import Applied, JobFilter, JobQueries, JobStore, Order, Submitted
 
 
 class Cancelled(msgspec.Struct, frozen=True):
@@ -98,6 +99,8 @@ class Gateway:
         job = await self.job(job_id)
         if isinstance(applied, ObservatoryError) and job.status is not JobStatus.CANCELLED:
             raise applied
+        if isinstance(applied, Applied) and applied.makes_room:
+            await self._wake()
         return Cancelled(job, is_done=job.status is JobStatus.CANCELLED)
 
     async def retry(self, job_id: str, context: CallContext) -> Submitted:
@@ -167,7 +170,8 @@ class Gateway:
             isinstance(one, Submitted) and not one.is_replay and one.job.status is JobStatus.PENDING for one in answers
         )
         if is_ready:
-            try:
-                await self._bus.hint()
-            except BusUnavailable:
-                return
+            await self._wake()
+
+    async def _wake(self) -> None:
+        with contextlib.suppress(BusUnavailable):
+            await self._bus.hint()

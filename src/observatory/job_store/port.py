@@ -53,6 +53,8 @@ class Applied(msgspec.Struct, frozen=True):
     sequence: int
     has_changed: bool
     """False when the job already was as the command wants it."""
+    makes_room: bool = False
+    """True when the job gave its lease back and its queue has a limit: what waits there may be claimed now."""
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -168,7 +170,10 @@ class JobStore(Protocol):
         *buffer_max* further ones wait for `Start`, VALIDATED.
 
         Two concurrent claims never return the same job. Order: priority (0 first), then `run_at`,
-        then acceptance. Never waits for work: an empty list when nothing is due.
+        then acceptance, across queues. Never waits for work: an empty list when nothing is due.
+        What `Queues` says is read in the same transaction: nothing is claimed from a paused queue, never more of a
+        queue with a limit than it has room for, and no job of such a queue is buffered. Neither kind of queue slows
+        down or holds up the others, however many of its jobs wait.
         May be repeated after `StoreUnavailable`: a claim that took effect unseen is rescued when its lease ends.
 
         Args:

@@ -1,6 +1,7 @@
 """The settles of a processor: how the ends of its attempts reach the store, whatever the store makes of them."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import msgspec
@@ -8,8 +9,9 @@ import structlog
 
 from observatory.core import limits
 from observatory.core.command import Fail, Report, Settle
-from observatory.core.errors import LeaseLost, Unavailable
+from observatory.core.errors import BusUnavailable, LeaseLost, Unavailable
 from observatory.core.job import Job, JobError, Outcome
+from observatory.event_bus.port import EventBus
 from observatory.job_store.attempt_logs import AttemptLogs
 from observatory.job_store.port import Applied, JobStore, Order
 from observatory.processor.attempts import Attempts
@@ -55,8 +57,9 @@ class Settles:
 
     name = "processor settles"
 
-    def __init__(self, store: JobStore, logs: AttemptLogs | None, attempts: Attempts) -> None:
+    def __init__(self, store: JobStore, bus: EventBus, logs: AttemptLogs | None, attempts: Attempts) -> None:
         self._store = store
+        self._bus = bus
         self._logs = logs
         self._attempts = attempts
         self._offered: list[Offer] = []
@@ -90,7 +93,14 @@ class Settles:
         for order, answer in zip(orders, answers, strict=True):
             if isinstance(order.command, Settle):
                 self._note(order.job_id, order.command.fence, answer)
+        await self._tell_of_room(answers)
         return len(batch)
+
+    async def _tell_of_room(self, answers: Sequence[object]) -> None:
+        """A queue with a limit has a place again: its next job may be claimed here, or by another processor."""
+        if any(isinstance(answer, Applied) and answer.makes_room for answer in answers):
+            with contextlib.suppress(BusUnavailable):
+                await self._bus.hint()
 
     def _note(self, job_id: str, fence: int, answer: object) -> None:
         if isinstance(answer, LeaseLost):

@@ -88,7 +88,7 @@ class Worker:
         self._info = info
         self._beginning = 0
         self.claims = Claims(self)
-        self.settles = Settles(store, logs, self.attempts)
+        self.settles = Settles(store, bus, logs, self.attempts)
         self.heartbeats = Heartbeats(self)
         self.reports = Reports(store, logs, self.attempts, clock)
 
@@ -136,8 +136,15 @@ class Worker:
         await asyncio.gather(
             self.claims.settled(timeout_s=limits.STOP_GRACE_S),
             self.attempts.wait_all(timeout_s=limits.DRAIN_S + limits.STOP_GRACE_S + limits.CHILD_END_S),
+            self._say_draining(),
         )
         await self.settle_the_rest()
+
+    async def _say_draining(self) -> None:
+        """So that it is seen before the next heartbeat, which may come too late. A slow store holds up no stop."""
+        with contextlib.suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(limits.STOP_GRACE_S):
+                await self.store.heartbeat(self.info, [], lease_s=self.lease_s)
 
     async def settle_the_rest(self) -> None:
         """Offer the store once more what it has not taken: after the loops ended, nobody else does."""

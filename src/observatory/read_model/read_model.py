@@ -12,14 +12,16 @@ from observatory.core import limits
 from observatory.core.errors import BadQuery, UnknownJob
 from observatory.core.event import Event
 from observatory.core.folds import STATS_VIEW, StatsView
-from observatory.core.job import Job
+from observatory.core.job import LEASED, Job
+from observatory.core.queue import QueueSetting
 from observatory.core.retention import RetentionPolicy
 from observatory.core.sources import Clock
+from observatory.edge.cursor import read_cursor, write_cursor
 from observatory.event_log.port import EventFilter, EventLog
 from observatory.job_store.attempt_logs import AttemptLogs
-from observatory.job_store.port import JobFilter, JobPage, JobQueries, WorkerInfo
+from observatory.job_store.port import JobFilter, JobPage, JobQueries, QueueDepth, WorkerInfo
 from observatory.job_store.pruning import Pruning
-from observatory.read_model.cursor import read_cursor, write_cursor
+from observatory.job_store.queues import Queues
 from observatory.view_store.port import ViewStore
 
 T = TypeVar("T")
@@ -79,6 +81,7 @@ class ReadModel:
     def __init__(
         self,
         queries: JobQueries,
+        queues: Queues,
         log: EventLog,
         views: ViewStore,
         pruning: Pruning,
@@ -90,6 +93,7 @@ class ReadModel:
         attempt_logs: AttemptLogs | None = None,
     ) -> None:
         self._queries = queries
+        self._queues = queues
         self._log = log
         self._views = views
         self._pruning = pruning
@@ -267,19 +271,11 @@ class ReadModel:
     # --- the parts ----------------------------------------------------------------------------
 
     async def queues(self) -> Page[QueueInfo]:
-        """Every queue with a job that is not final, by name."""
-        depths = await self._queries.queue_depths()
-        return self._page(
-            [
-                QueueInfo(
-                    queue=depth.queue,
-                    by_status=depth.by_status,
-                    depth=sum(depth.by_status.values()),
-                    oldest_pending_at=depth.oldest_pending_at,
-                )
-                for depth in depths
-            ]
-        )
+        """Every queue with a job that is not final or with a setting, by name."""
+        settings = {setting.queue: setting for setting in await self._queues.settings()}
+        depths = {depth.queue: depth for depth in await self._queries.queue_depths()}
+        names = sorted(settings | depths)
+        return self._page([_queue_info(name, depths.get(name), settings.get(name)) for name in names])
 
     async def workers(self) -> Page[WorkerSeen]:
         """Every processor that was heard of, the newest heartbeat first."""
@@ -293,6 +289,22 @@ class ReadModel:
 
     def _page(self, items: Sequence[T], next_cursor: str | None = None) -> Page[T]:
         return Page(items=tuple(items), next_cursor=next_cursor, as_of=self._clock.now())
+
+
+def _queue_info(queue: str, depth: QueueDepth | None, setting: QueueSetting | None) -> QueueInfo:
+    depth = QueueDepth(queue=queue, by_status={}) if depth is None else depth
+    setting = QueueSetting(queue=queue) if setting is None else setting
+    return QueueInfo(
+        queue=queue,
+        by_status=depth.by_status,
+        depth=sum(depth.by_status.values()),
+        running=sum(depth.by_status.get(status, 0) for status in LEASED),
+        oldest_pending_at=depth.oldest_pending_at,
+        paused_at=setting.paused_at,
+        paused_by=setting.paused_by,
+        pause_reason=setting.pause_reason,
+        concurrency_max=setting.concurrency_max,
+    )
 
 
 def _seen(worker: WorkerInfo, now: datetime) -> WorkerSeen:

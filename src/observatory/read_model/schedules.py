@@ -13,8 +13,8 @@ from observatory.core.errors import UnknownSchedule
 from observatory.core.schedule import ScheduleDefinition, Tick, checked
 from observatory.core.sources import Clock
 from observatory.core.zones import UTC_NAME
+from observatory.edge.cursor import read_cursor, write_cursor
 from observatory.job_store.schedules import Schedules
-from observatory.read_model.cursor import read_cursor, write_cursor
 
 _LIST: Final = "schedules"
 

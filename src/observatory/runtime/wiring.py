@@ -24,8 +24,11 @@ from observatory.engine.sqlite_file import SqliteFile
 from observatory.engine.sqlite_migrations import load_migrations, refuse_unusable
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
+from observatory.gateway.bulk import Bulk
+from observatory.gateway.dead_letters import DeadLetters
 from observatory.gateway.gateway import Gateway
 from observatory.gateway.http import create_gateway_app
+from observatory.gateway.queue_control import QueueControl
 from observatory.gateway.rebuilding import Rebuilding
 from observatory.gateway.schedules import ScheduleGateway
 from observatory.job_store.port import WorkerInfo
@@ -36,7 +39,9 @@ from observatory.job_store.sqlite import (
     SqliteJobStore,
     SqliteOutbox,
     SqlitePruning,
+    SqliteQueues,
     SqliteSchedules,
+    SqliteSelections,
 )
 from observatory.maintenance.due_jobs import DueJobs
 from observatory.maintenance.pruner import Pruner
@@ -192,6 +197,8 @@ class Wiring:
         self._outbox = SqliteOutbox(file)
         self._pruning = SqlitePruning(file, clock=sources.clock)
         self._watch = PruningWatch(pruning=self._pruning, policy=settings.retention, clock=sources.clock)
+        self._queues = SqliteQueues(file, clock=sources.clock)
+        self._selections = SqliteSelections(file)
 
     def services(self) -> Services:
         """All of them, of the embedded profile."""
@@ -290,10 +297,14 @@ class Wiring:
         )
 
     def _gateway_app(self, gateway: Gateway) -> Any:
+        bulk = Bulk(self._store("gateway"), self._selections, self._bus, ids=self._sources.ids)
         return create_gateway_app(
             gateway,
             ScheduleGateway(self._schedules("gateway"), gateway.types, clock=self._sources.clock),
             rebuilding=Rebuilding(views=self._views, log=self._log),
+            queue_control=QueueControl(self._queues, self._bus),
+            bulk=bulk,
+            dead_letters=DeadLetters(gateway, self._selections, clock=self._sources.clock),
             edge=self._edge("gateway"),
             registry=CollectorRegistry(),
             checks=[self._store_check()],
@@ -304,6 +315,7 @@ class Wiring:
     def _read_model_app(self, loops: Sequence[Loop]) -> Any:
         read_model = ReadModel(
             self._queries,
+            self._queues,
             self._log,
             self._views,
             self._pruning,

@@ -18,9 +18,13 @@ SCHEDULES = ("list", "show", "set", "pause", "resume", "delete", "preview", "tic
 INNER = [
     *(("contracts", "list"), ("contracts", "validate"), ("config", "show")),
     *(("schedules", inner) for inner in SCHEDULES),
+    *(("queues", "pause"), ("queues", "resume"), ("queues", "limit")),
+    *(("dead-letters", "list"), ("dead-letters", "redrive")),
 ]
 ALL = [(), *((name,) for name, _, _ in COMMANDS), *INNER]
-READING = [("jobs",), ("events",), ("stats",), ("queues",), ("workers",), ("types",), ("schedules",)]
+READING = [
+    *((name,) for name in ("jobs", "events", "stats", "queues", "dead-letters", "workers", "types", "schedules"))
+]
 HEAVY = {"litestar", "uvicorn", "uvloop", "jsonschema_rs", "prometheus_client", "pebble", "sqlite3"}
 ESCAPE = "\x1b"
 SOME_ID = "01a20000-0000-7000-8000-000000000000"

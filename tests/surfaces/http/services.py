@@ -25,8 +25,11 @@ from observatory.engine.sqlite_file import SqliteFile
 from observatory.engine.sqlite_migrations import load_migrations
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
+from observatory.gateway.bulk import Bulk
+from observatory.gateway.dead_letters import DeadLetters
 from observatory.gateway.gateway import Gateway
 from observatory.gateway.http import create_gateway_app
+from observatory.gateway.queue_control import QueueControl
 from observatory.gateway.rebuilding import Rebuilding
 from observatory.gateway.schedules import ScheduleGateway
 from observatory.job_store.sqlite import (
@@ -35,7 +38,9 @@ from observatory.job_store.sqlite import (
     SqliteJobQueries,
     SqliteJobStore,
     SqlitePruning,
+    SqliteQueues,
     SqliteSchedules,
+    SqliteSelections,
 )
 from observatory.read_model.http import create_read_model_app
 from observatory.read_model.read_model import ReadModel
@@ -78,15 +83,22 @@ class World:
 
     def gateway(self, **settings: Any) -> ServiceApp:
         gateway = Gateway(self.store, self.queries, self.bus, clock=self.clock, ids=self.ids)
-        schedules = ScheduleGateway(self.schedules, gateway.types, clock=self.clock)
-        rebuilding = Rebuilding(views=self.views, log=self.log)
+        selections = SqliteSelections(self.file)
         return create_gateway_app(
-            gateway, schedules, rebuilding=rebuilding, edge=edge("gateway", **settings), **self.parts()
+            gateway,
+            ScheduleGateway(self.schedules, gateway.types, clock=self.clock),
+            rebuilding=Rebuilding(views=self.views, log=self.log),
+            queue_control=QueueControl(self.queues, self.bus),
+            bulk=Bulk(self.store, selections, self.bus, ids=self.ids),
+            dead_letters=DeadLetters(gateway, selections, clock=self.clock),
+            edge=edge("gateway", **settings),
+            **self.parts(),
         )
 
     def read_model(self, **settings: Any) -> ServiceApp:
         model = ReadModel(
             self.queries,
+            self.queues,
             self.log,
             self.views,
             self.pruning,
@@ -112,6 +124,10 @@ class World:
             "clock": self.clock,
             "ids": self.ids,
         }
+
+    @property
+    def queues(self) -> SqliteQueues:
+        return SqliteQueues(self.file, clock=self.clock)
 
     async def fold(self) -> None:
         """Bring the stats view up to the log."""

@@ -13,7 +13,7 @@ from observatory.core.command import Cancel, Succeed
 from observatory.core.errors import ObservatoryError, RowUnreadable
 from observatory.core.job import JobStatus
 from observatory.job_store.port import Applied, JobFilter, Order, Submitted
-from observatory.job_store.sqlite import SqliteJobQueries
+from observatory.job_store.sqlite import SqliteJobQueries, SqliteQueues
 from observatory.testing.factories import type_info
 from tests.unit.audit.populated import World
 
@@ -219,3 +219,20 @@ async def test_a_submit_that_meets_a_damaged_job_is_answered_alone(world: World)
     )
 
     assert [type(answer) for answer in answers] == [RowUnreadable, RowUnreadable, Submitted]
+
+
+async def test_damaged_rows_at_the_head_of_a_limited_queue_take_no_place_in_it(world: World) -> None:
+    *bad, good = jobs = [world.new(number, queue="mail") for number in range(6)]
+    await world.store.submit(jobs)
+    damage(world, *(job.id for job in bad))
+    await SqliteQueues(world.file, clock=world.clock).set_concurrency("mail", 1)
+
+    assert [job.id for job in await world.claim(10)] == [good.id]
+
+
+async def test_a_queue_name_that_is_not_utf8_does_not_hold_up_the_other_queues(world: World) -> None:
+    first, bad, last = await world.submit(3)
+    garble(world, bad, column="queue")
+    await SqliteQueues(world.file, clock=world.clock).pause("mail", by="me", reason=None)
+
+    assert {job.id for job in await world.claim(10)} == {first, last}

@@ -7,6 +7,7 @@ import pytest
 
 from observatory.core.command import Release
 from observatory.core.errors import StoreUnavailable
+from observatory.event_bus.in_process import InProcessBus
 from observatory.job_store.port import Applied, Order
 from observatory.processor.attempts import Attempts
 from observatory.processor.settles import Settles
@@ -31,7 +32,7 @@ class SlowStore:
 
 
 def settles_of(store: SlowStore) -> Settles:
-    return Settles(cast("Any", store), None, Attempts())
+    return Settles(cast("Any", store), InProcessBus(), None, Attempts())
 
 
 def offer(settles: Settles, ids: SeededIds) -> str:

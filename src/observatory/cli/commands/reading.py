@@ -1,4 +1,4 @@
-"""The commands that only ask: `jobs`, `job`, `events`, `stats`, `queues`, `workers`, `types`."""
+"""The commands that only ask: `jobs`, `job`, `events`, `stats`, `workers`, `types`."""
 
 import re
 from collections.abc import Sequence
@@ -40,13 +40,6 @@ HISTORY_COLUMNS = (
     Column("ATTEMPT", "attempt", is_number=True),
     Column("OUTCOME", "outcome"),
 )
-QUEUE_COLUMNS = (
-    Column("QUEUE", "queue"),
-    Column("DEPTH", "depth", is_number=True),
-    Column("BY STATUS", "statuses"),
-    Column("OLDEST DUE SINCE", "oldestPendingAt"),
-    Column("PAUSED SINCE", "pausedAt"),
-)
 WORKER_COLUMNS = (
     Column("INSTANCE", "instanceId"),
     Column("HOST", "host"),
@@ -55,6 +48,7 @@ WORKER_COLUMNS = (
     Column("BUFFERED", "buffered", is_number=True),
     Column("SLOTS", "slots", is_number=True),
     Column("ABANDONED", "abandoned", is_number=True),
+    Column("DRAINING", "isDraining"),
     Column("HEARTBEAT", "heartbeatAt"),
     Column("VERSION", "version"),
 )
@@ -183,14 +177,6 @@ def stats(*, target: Target = TARGET) -> int:
     return ExitCode.DONE
 
 
-def queues(*, target: Target = TARGET) -> int:
-    """List queues and how full they are."""
-    with connect(target) as api:
-        page = api.queues()
-    rows = [queue | {"statuses": _counts(queue.get("byStatus"))} for queue in page.items]
-    return show_list(page, QUEUE_COLUMNS, target, nothing="no queue has an open job", rows=rows)
-
-
 def workers(*, target: Target = TARGET) -> int:
     """List processors and what they run."""
     with connect(target) as api:
@@ -213,6 +199,7 @@ def show_list(
     nothing: str,
     rows: Sequence[JsonObject] | None = None,
 ) -> int:
+    """A page as a table, or as JSON; *rows* in the place of its items when a column needs more than a field."""
     out = of_process()
     if target.json:
         unreadable = {"unreadable": page.unreadable} if page.unreadable else {}
@@ -247,12 +234,6 @@ def _event_row(event: JsonObject) -> JsonObject:
     payload = event.get("payload")
     words = cast("JsonObject", payload) if isinstance(payload, dict) else {}
     return {name: words.get(name) for name in ("status", "attempt", "outcome")} | event
-
-
-def _counts(by_status: Any) -> str | None:
-    if not isinstance(by_status, dict):
-        return None
-    return " ".join(f"{name}={count}" for name, count in cast("dict[str, Any]", by_status).items())
 
 
 def words(name: str) -> str:

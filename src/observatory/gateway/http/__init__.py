@@ -8,11 +8,16 @@ from observatory.core.sources import Clock, Ids
 from observatory.edge.health import Check
 from observatory.edge.http import ServiceApp, create_service_app, index_route
 from observatory.edge.settings import EdgeSettings
+from observatory.gateway.bulk import Bulk
+from observatory.gateway.dead_letters import DeadLetters
 from observatory.gateway.gateway import Gateway
+from observatory.gateway.http.bulk import bulk_routes, dead_letter_routes
 from observatory.gateway.http.jobs import batch_route, job_routes, submit_route
+from observatory.gateway.http.queues import queue_routes
 from observatory.gateway.http.schedules import schedule_routes
 from observatory.gateway.http.views import view_routes
 from observatory.gateway.metrics import GatewayMetrics
+from observatory.gateway.queue_control import QueueControl
 from observatory.gateway.rebuilding import Rebuilding
 from observatory.gateway.schedules import ScheduleGateway
 
@@ -22,6 +27,9 @@ def create_gateway_app(
     schedules: ScheduleGateway,
     *,
     rebuilding: Rebuilding,
+    queue_control: QueueControl,
+    bulk: Bulk,
+    dead_letters: DeadLetters,
     edge: EdgeSettings,
     registry: CollectorRegistry,
     checks: Sequence[Check],
@@ -47,6 +55,9 @@ def create_gateway_app(
             *job_routes(gateway, metrics),
             *schedule_routes(schedules),
             *view_routes(rebuilding),
+            *bulk_routes(bulk, metrics),
+            *dead_letter_routes(dead_letters, metrics),
+            *queue_routes(queue_control),
         ],
         registry=registry,
         checks=checks,

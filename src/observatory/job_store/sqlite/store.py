@@ -4,7 +4,8 @@ SQLite has one writer, so no row lock is needed: inside a unit of work nothing e
 unit reads rows, asks `core.lifecycle.transition`, and writes rows and events back.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from sqlite3 import Connection
@@ -40,6 +41,7 @@ from observatory.job_store.port import (
     Submitted,
     WorkerInfo,
 )
+from observatory.job_store.sqlite.ready import has_ready, limited_queues, read_admission, ready_jobs
 from observatory.job_store.sqlite.rows import (
     IDEMPOTENCY_KEY,
     JOB_COLUMN_COUNT,
@@ -114,23 +116,24 @@ class SqliteJobStore:
         if not types or not count_max + buffer_max:
             return []
         begin = Claim(worker=worker, lease_s=lease_s)
-        commands = [begin] * count_max + [msgspec.structs.replace(begin, buffered=True)] * buffer_max
+        room = (count_max, buffer_max)
         with translated(StoreUnavailable):
-            if not await self._file.read(lambda connection: _has_ready(connection, types)):
+            if not await self._file.read(lambda connection: has_ready(connection, types, *room)):
                 return []
-            return await self._file.write(lambda connection: self._claim(connection, types, commands))
+            return await self._file.write(lambda connection: self._claim(connection, types, begin, *room))
 
-    def _claim(self, connection: Connection, types: Sequence[str], commands: Sequence[Claim]) -> list[Job]:
-        def choose(count_max: int) -> list[tuple[Any, ...]]:
-            numbers = _ready_numbers(connection, types, count_max)
-            rows = {row[-1]: row for row in _select_in(connection, "jobs_by_numbers", "numbers", numbers)}
-            return [rows[number] for number in numbers]
-
-        jobs = self._readable(choose, len(commands))
-        at = self._clock.now()
-        steps = [transition(job, command, at) for job, command in zip(jobs, commands, strict=False)]
-        self._write(connection, [(step, job.sequence, None) for step, job in zip(steps, jobs, strict=True)])
-        return [step.job for step in steps]
+    def _claim(
+        self, connection: Connection, types: Sequence[str], begin: Claim, count_max: int, buffer_max: int
+    ) -> list[Job]:
+        at, pending = self._clock.now(), list[Pending]()
+        wait = msgspec.structs.replace(begin, buffered=True)
+        admission = read_admission(connection, count_max, buffer_max)
+        with contextlib.closing(ready_jobs(connection, types, admission)) as ready:
+            for job in ready:
+                command = wait if admission.take(job.queue) else begin
+                pending.append((transition(job, command, at), job.sequence, None))
+        self._write(connection, pending)
+        return [step.job for step, _, _ in pending]
 
     async def apply(self, orders: Sequence[Order]) -> list[Applied | ObservatoryError]:
         assert len(orders) <= limits.APPLY_BATCH_MAX, f"{len(orders)} orders in one call"
@@ -143,7 +146,7 @@ class SqliteJobStore:
     def _apply(self, connection: Connection, orders: Sequence[Order]) -> list[Applied | ObservatoryError]:
         job_ids = list(dict.fromkeys(order.job_id for order in orders))
         jobs = {row[0]: _job_or_error(row) for row in _select_in(connection, "jobs_by_ids", "ids", job_ids)}
-        at = self._clock.now()
+        at, limited = self._clock.now(), limited_queues(connection)
         pending: list[Pending] = []
         answers: list[Applied | ObservatoryError] = []
         for order in orders:
@@ -162,7 +165,7 @@ class SqliteJobStore:
             jobs[job.id] = step.job
             if step.facts:
                 pending.append((step, job.sequence, None))
-            answers.append(Applied(job.id, step.job.status, step.job.sequence, has_changed=bool(step.facts)))
+            answers.append(_applied(step, job, limited))
         self._write(connection, pending)
         return answers
 
@@ -284,6 +287,18 @@ def _one_of_each_job(pending: Sequence[Pending]) -> list[list[Pending]]:
     return rounds
 
 
+def _applied(step: Transition, before: Job, limited: Collection[str]) -> Applied:
+    job = step.job
+    gave_back = before.status.is_leased and not job.status.is_leased
+    return Applied(
+        job.id,
+        job.status,
+        job.sequence,
+        has_changed=bool(step.facts),
+        makes_room=gave_back and job.queue in limited,
+    )
+
+
 def _marks(count: int) -> str:
     return ", ".join("?" * count)
 
@@ -336,21 +351,6 @@ def _answer_again(new: NewJob, job: Job | RowUnreadable, fingerprint: str) -> Su
         f"the idempotency key {new.idempotency_key} belongs to job {job.id}, which differs in type, payload or options",
         job_id=job.id,
     )
-
-
-def _has_ready(connection: Connection, types: Sequence[str]) -> bool:
-    sql = f"SELECT 1 FROM jobs WHERE status = 'PENDING' AND type IN ({_marks(len(types))}) LIMIT 1"  # noqa: S608 — our text
-    return connection.execute(sql, tuple(types)).fetchone() is not None
-
-
-def _ready_numbers(connection: Connection, types: Sequence[str], count_max: int) -> list[int]:
-    """The first ready jobs over all *types*: the first of each type from the index, then merged."""
-    candidates: list[tuple[int, int, int]] = []
-    for job_type in dict.fromkeys(types):
-        for number, priority, run_at in connection.execute(SQL["ready_of_type"], (job_type, count_max)):
-            candidates.append((priority, run_at, number))
-    candidates.sort()
-    return [number for _, _, number in candidates[:count_max]]
 
 
 def _due_ids(connection: Connection, at: datetime, count_max: int) -> list[str]:

@@ -30,16 +30,6 @@ SELECT {columns} FROM jobs WHERE id IN ({ids});
 -- name: jobs_by_keys — earlier jobs with these idempotency keys
 SELECT {columns}, fingerprint FROM jobs WHERE idempotency_key IN ({keys});
 
--- name: ready_of_type — the first PENDING jobs of one type; the driver joins one of these per type
-SELECT * FROM (
-    SELECT number, priority, run_at FROM jobs
-    WHERE status = 'PENDING' AND type = ?
-    ORDER BY priority, run_at, number LIMIT ?
-);
-
--- name: jobs_by_numbers — the rows that a claim chose
-SELECT {columns}, number FROM jobs WHERE number IN ({numbers});
-
 -- name: delayed — jobs whose time has come
 SELECT id FROM jobs
 WHERE status IN ('SCHEDULED', 'RETRYING') AND run_at <= ?

@@ -14,7 +14,7 @@ def part_routes(read_model: ReadModel, edge: EdgeSettings) -> list[ControllerRou
 
     @get("/queues", opt=answers("queue-list"), operation_id="queues", tags=["parts"])
     async def queues() -> Response[bytes]:
-        """Queues that have a job which is not final."""
+        """Queues that have a job which is not final, are paused or have a limit."""
         return json_answer(await read_model.queues())
 
     @get("/workers", opt=answers("worker-list"), operation_id="workers", tags=["parts"])

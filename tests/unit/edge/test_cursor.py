@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from observatory.core import limits
 from observatory.core.errors import BadQuery
-from observatory.read_model.cursor import read_cursor, write_cursor
+from observatory.edge.cursor import read_cursor, write_cursor
 from tests.unit.read_model.forged import forged_cursor
 
 PLACES = st.integers(1, limits.CURSOR_PLACE_MAX)

@@ -1,0 +1,28 @@
+"""Rules of actions on many jobs, and of their repetition."""
+
+from typing import Final
+
+from observatory.core.job import JobStatus
+
+CANCELLABLE: Final = (
+    JobStatus.SCHEDULED,
+    JobStatus.PENDING,
+    JobStatus.VALIDATED,
+    JobStatus.EXECUTING,
+    JobStatus.RETRYING,
+)
+"""What a bulk cancel concerns when it names no status."""
+
+RETRIED: Final = (JobStatus.FAILED,)
+"""What a bulk retry concerns when it names no status: COMPLETED and CANCELLED are what somebody wanted."""
+
+
+def retry_key(job_id: str, operation_id: str | None = None) -> str:
+    """
+    The idempotency key of the job that repeats *job_id*, so that it is repeated once, whoever asks how often.
+
+    Args:
+        operation_id: None stands for "if it was not repeated before"; an id for one deliberate operation, which
+            repeats each job once more.
+    """
+    return f"retry/{job_id}" if operation_id is None else f"retry/{job_id}/{operation_id}"

@@ -1,0 +1,103 @@
+"""
+The contract of selections: which jobs a bulk action or a list of dead letters concerns.
+
+Like `JobQueries` it answers from the primary copy. Order: newest accepted first, so that jobs which are accepted while
+somebody goes from page to page are never met.
+
+Errors of every method: `StoreUnavailable`. Every method may be repeated.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from observatory.core.job import JobStatus
+from observatory.job_store.port import JobPage
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs: every field that is not None must match."""
+
+    statuses: tuple[JobStatus, ...]
+    """At least one."""
+    type: str | None = None
+    queue: str | None = None
+    correlation_id: str | None = None
+    error_type: str | None = None
+    """Of the error of the last attempt."""
+    created_after: datetime | None = None
+    """Accepted at this instant or later."""
+    created_before: datetime | None = None
+    """Accepted before this instant."""
+    finished_after: datetime | None = None
+    """Final since this instant or later."""
+    finished_before: datetime | None = None
+    is_unretried: bool = False
+    """True leaves out jobs that another one repeats (`retry_of`)."""
+
+
+class Selected(msgspec.Struct, frozen=True):
+    """One job of a selection, without its payload."""
+
+    job_id: str
+    status: JobStatus
+    type: str
+
+
+class SelectedPage(msgspec.Struct, frozen=True):
+    """Jobs of a selection, newest first."""
+
+    jobs: list[Selected]
+    next_before: int | None
+    """Pass as `before` for the next page; None when this was the last."""
+
+
+class SelectedCount(msgspec.Struct, frozen=True):
+    """How many jobs of a selection have this status and type."""
+
+    status: JobStatus
+    type: str
+    count: int
+
+
+class Selections(Protocol):
+    """Questions of those who act on many jobs."""
+
+    async def select(self, selection: Selection, *, before: int | None, count_max: int) -> SelectedPage:
+        """
+        A page of *selection*. A job whose status changes between two pages is met at most once.
+
+        Args:
+            count_max: From 1 to `limits.BULK_JOBS_MAX`.
+        """
+        ...
+
+    async def count(self, selection: Selection) -> list[SelectedCount]:
+        """How many jobs *selection* has now, by status and type, in their order."""
+        ...
+
+    async def page(self, selection: Selection, *, before: int | None, count_max: int) -> JobPage:
+        """
+        As `select`, with whole jobs; bounded as `JobQueries.jobs` is.
+
+        Args:
+            count_max: From 1 to `limits.PAGE_ITEMS_MAX`.
+        """
+        ...
+
+    async def jobs(self, job_ids: Sequence[str]) -> JobPage:
+        """
+        The first of *job_ids* as whole jobs, in that order, left out where none has the id.
+
+        Fewer than asked for when they are large, but at least one: `next_before` is then how many were looked at.
+
+        Args:
+            job_ids: From 1 to `limits.BULK_PIECE_JOBS`, each once.
+        """
+        ...
+
+    async def retry_of(self, job_id: str) -> str | None:
+        """Id of the first job that repeats *job_id*; None when none does."""
+        ...

@@ -1,0 +1,97 @@
+"""`Queues` over one `SqliteFile`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any
+
+import msgspec
+
+from observatory.core import limits
+from observatory.core.errors import StoreUnavailable, TooManyQueues
+from observatory.core.queue import QueueSetting
+from observatory.core.sources import Clock
+from observatory.engine.instants import from_us_or_none, to_us_or_none
+from observatory.engine.named_queries import load_queries
+from observatory.engine.sqlite_file import SqliteFile, translated
+
+SQL = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+class SqliteQueues:
+    """
+    Implements `Queues`.
+
+    Args:
+        clock: The store's clock.
+    """
+
+    def __init__(self, file: SqliteFile, *, clock: Clock) -> None:
+        self._file = file
+        self._clock = clock
+
+    async def pause(self, queue: str, *, by: str, reason: str | None) -> QueueSetting:
+        assert 1 <= len(by) <= limits.ACTOR_CHARS_MAX, f"a name of {len(by)} characters"
+        assert reason is None or len(reason) <= limits.REASON_CHARS_MAX, "a long reason"
+
+        def paused(setting: QueueSetting) -> QueueSetting:
+            if setting.is_paused:
+                return setting
+            at = self._clock.now()
+            return msgspec.structs.replace(setting, paused_at=at, paused_by=by, pause_reason=reason)
+
+        return await self._change(queue, paused)
+
+    async def resume(self, queue: str) -> QueueSetting:
+        return await self._change(
+            queue, lambda setting: msgspec.structs.replace(setting, paused_at=None, paused_by=None, pause_reason=None)
+        )
+
+    async def set_concurrency(self, queue: str, concurrency_max: int | None) -> QueueSetting:
+        is_allowed = concurrency_max is None or 1 <= concurrency_max <= limits.QUEUE_CONCURRENCY_MAX
+        assert is_allowed, f"a limit of {concurrency_max}"
+        return await self._change(
+            queue, lambda setting: msgspec.structs.replace(setting, concurrency_max=concurrency_max)
+        )
+
+    async def settings(self) -> list[QueueSetting]:
+        with translated(StoreUnavailable):
+            return await self._file.read(read_settings)
+
+    async def _change(self, queue: str, change: Callable[[QueueSetting], QueueSetting]) -> QueueSetting:
+        def unit(connection: Connection) -> QueueSetting:
+            row = connection.execute(SQL["queue_setting"], (queue,)).fetchone()
+            setting = change(QueueSetting(queue=queue) if row is None else _setting_of_row(row))
+            _save(connection, setting)
+            return setting
+
+        with translated(StoreUnavailable):
+            return await self._file.write(unit)
+
+
+def read_settings(connection: Connection) -> list[QueueSetting]:
+    """Every setting; for the claim as well, in its own transaction."""
+    return [_setting_of_row(row) for row in connection.execute(SQL["queue_settings"]).fetchall()]
+
+
+def _save(connection: Connection, setting: QueueSetting) -> None:
+    if setting.is_default:
+        connection.execute(SQL["forget_queue"], (setting.queue,))
+        return
+    (others,) = connection.execute(SQL["queues_set"], (setting.queue,)).fetchone()
+    if others >= limits.QUEUES_SET_MAX:
+        detail = f"{others} other queues are paused or limited already, which is the most; resume one or lift its limit"
+        raise TooManyQueues(detail)
+    values = (setting.queue, to_us_or_none(setting.paused_at), setting.paused_by, setting.pause_reason)
+    connection.execute(SQL["save_queue"], (*values, setting.concurrency_max))
+
+
+def _setting_of_row(row: tuple[Any, ...]) -> QueueSetting:
+    queue, paused_at, paused_by, pause_reason, concurrency_max = row
+    return QueueSetting(
+        queue=queue,
+        paused_at=from_us_or_none(paused_at),
+        paused_by=paused_by,
+        pause_reason=pause_reason,
+        concurrency_max=concurrency_max,
+    )
