@@ -35,6 +35,7 @@ STRUCTS: dict[str, Any] = {
     "dead-letter": wire.DeadLetter,
     "problem": wire.Problem,
     "stats": wire.Stats,
+    "stream-notice": wire.StreamNotice,
     "job-list": wire.JobList,
     "event-list": wire.Page[Event],
     "queue-list": wire.Page[wire.QueueInfo],

@@ -30,6 +30,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("jobs", "reading:jobs", "List jobs, newest first."),
     ("job", "reading:job", "Show one job and its history."),
     ("events", "reading:events", "List events in order."),
+    ("watch", "watch:watch", "Show events as they happen."),
     ("stats", "reading:stats", "Show what the event history adds up to."),
     ("queues", "reading:queues", "List queues and how full they are."),
     ("workers", "reading:workers", "List processors and what they run."),
@@ -37,6 +38,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("audit", "audit:audit", "Compare what was accepted with what exists."),
     ("contracts", "contracts:contracts", "Work with the schemas of everything on the wire."),
     ("config", "config:config", "Look at the settings."),
+    ("completion", "completion:completion", "Print the script by which a shell completes commands."),
 )
 """Name, module and function under `cli/commands`, summary for the list of commands."""
 

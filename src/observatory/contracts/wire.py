@@ -188,6 +188,15 @@ def stats_of(
     )
 
 
+class StreamNotice(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a stream says beside events: `checkpoint`, `resync` or `bye`."""
+
+    position: int
+    """Go on from here: everything that was asked for up to here was said, or has to be read anew (`resync`)."""
+    reason: str | None = None
+    """Stable word; None at a checkpoint."""
+
+
 class EventBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Events between the services, in order of position, without a gap."""
 

@@ -14,6 +14,9 @@ JSON: Final = b"application/json"
 
 _HEAD_KEY: Final = "observatory.head"
 
+ABORT_KEY: Final = "observatory.abort"
+"""In the state of a request: what cuts its connection, with everything that still waits to be sent."""
+
 
 class Head:
     """
@@ -28,6 +31,8 @@ class Head:
         self.repeated: set[bytes] = set()
         """Names that occur more than once; `get` gives the first."""
         self._values: dict[bytes, bytes] = {}
+        self.is_head = False
+        """True for a HEAD, which the door turns into a GET without a body."""
         self.correlation_id = ""
         """Of this request; the door sets it before anything else happens."""
         for name, value in scope["headers"]:
@@ -49,6 +54,16 @@ def head_of(scope: Scope) -> Head:
     if head is None:
         head = scope[_HEAD_KEY] = Head(scope)
     return head
+
+
+def abort_of(scope: Scope) -> Callable[[], None]:
+    """What cuts the connection of a request; does nothing where the server does not offer it."""
+    state: dict[str, Any] = scope.get("state") or {}
+    return state.get(ABORT_KEY, _nothing)
+
+
+def _nothing() -> None:
+    """No connection to cut."""
 
 
 async def answer(

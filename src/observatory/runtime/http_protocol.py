@@ -7,6 +7,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from observatory.core import limits
+from observatory.edge.asgi import ABORT_KEY
 
 _NOT_HTTP = (
     b'{"type":"about:blank","title":"Bad Request","status":400,"code":"malformed_http",'
@@ -22,9 +23,11 @@ class GuardedProtocol(H11Protocol):
     """One connection. A head that trickles in, or never comes, does not hold it for long."""
 
     _head_timer: asyncio.TimerHandle | None = None
+    _is_lost = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.app_state = {**self.app_state, ABORT_KEY: self.abort}
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -36,7 +39,13 @@ class GuardedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_head()
+        self._is_lost = True
         super().connection_lost(exc)
+
+    def abort(self) -> None:
+        """Cut the connection: what its peer has not taken yet is thrown away. Safe to call twice."""
+        if not self._is_lost:
+            self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, b"Bad Request", _NOT_HTTP)

@@ -35,7 +35,9 @@ from observatory.metrics_engine.engine import MetricsEngine
 from observatory.processor.runner import Runner
 from observatory.processor.worker import Worker
 from observatory.read_model.http import create_read_model_app
+from observatory.read_model.live import LiveEvents
 from observatory.read_model.read_model import ReadModel
+from observatory.read_model.stream import Streams
 from observatory.runtime.application import handlers_of
 from observatory.runtime.auditing import Drivers, audit_folder
 from observatory.runtime.build_info import build_info
@@ -74,6 +76,7 @@ class Services:
     worker: Worker
     runner: Runner
     metrics: MetricsEngine
+    streams: Streams
     loops: Sequence[Loop]
     gateway_app: Any
     read_model_app: Any
@@ -139,7 +142,9 @@ class Wiring:
         runner = Runner(slots=self._settings.slots, clock=self._sources.clock, app_spec=self._settings.app)
         worker = self._worker(runner)
         metrics = MetricsEngine(bus=self._bus, log=self._log, views=self._views, ids=self._sources.ids)
-        loops = [*worker.loops, *self._maintenance(), metrics]
+        live = LiveEvents(bus=self._bus, log=self._log)
+        streams = Streams(live, self._log, clock=self._sources.clock)
+        loops = [*worker.loops, *self._maintenance(), metrics, live]
         return Services(
             gateway=gateway,
             worker=worker,
@@ -147,7 +152,8 @@ class Wiring:
             metrics=metrics,
             loops=loops,
             gateway_app=self._gateway_app(gateway),
-            read_model_app=self._read_model_app(loops),
+            streams=streams,
+            read_model_app=self._read_model_app(loops, streams),
             web_app=self._web_app(),
         )
 
@@ -217,7 +223,7 @@ class Wiring:
             ids=self._sources.ids,
         )
 
-    def _read_model_app(self, loops: Sequence[Loop]) -> Any:
+    def _read_model_app(self, loops: Sequence[Loop], streams: Streams) -> Any:
         read_model = ReadModel(
             self._queries,
             self._log,
@@ -228,6 +234,7 @@ class Wiring:
         )
         return create_read_model_app(
             read_model,
+            streams=streams,
             edge=self._edge("read-model"),
             registry=CollectorRegistry(),
             checks=[

@@ -28,7 +28,9 @@ from observatory.gateway.gateway import Gateway
 from observatory.gateway.http import create_gateway_app
 from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries, SqliteJobStore
 from observatory.read_model.http import create_read_model_app
+from observatory.read_model.live import LiveEvents
 from observatory.read_model.read_model import ReadModel
+from observatory.read_model.stream import Streams
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
 from observatory.view_store.projection import Projection
 from observatory.view_store.sqlite import SqliteViewStore
@@ -64,7 +66,13 @@ class World:
 
     def read_model(self, **settings: Any) -> ServiceApp:
         model = ReadModel(self.queries, self.log, self.views, clock=self.clock, source="sqlite", uis=ui_registry())
-        return create_read_model_app(model, edge=edge("read-model", **settings), **self.parts())
+        return create_read_model_app(model, streams=self.streams(), edge=edge("read-model", **settings), **self.parts())
+
+    def streams(self) -> Streams:
+        """They end right after their beginning, so that a client which waits for the end of an answer gets one."""
+        streams = Streams(LiveEvents(bus=self.bus, log=self.log), self.log, clock=self.clock)
+        streams.is_stopping = True
+        return streams
 
     def web(self, **settings: Any) -> ServiceApp:
         return create_web_app(edge=edge("web", **settings), **self.parts())

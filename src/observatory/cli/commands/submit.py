@@ -169,7 +169,5 @@ def _progress(out: Output, text: str) -> Generator[None]:
     if not out.err_is_terminal:
         yield
         return
-    from rich.console import Console
-
-    with Console(stderr=True).status(text, spinner="dots"):
+    with out.console(sys.stderr).status(text, spinner="dots"):
         yield

@@ -12,13 +12,16 @@ from observatory.read_model.http.events import event_routes
 from observatory.read_model.http.jobs import job_routes
 from observatory.read_model.http.numbers import number_routes
 from observatory.read_model.http.parts import part_routes
-from observatory.read_model.metrics import StatsCollector
+from observatory.read_model.http.stream import stream_route
+from observatory.read_model.metrics import StatsCollector, StreamsCollector
 from observatory.read_model.read_model import ReadModel
+from observatory.read_model.stream import Streams
 
 
 def create_read_model_app(
     read_model: ReadModel,
     *,
+    streams: Streams,
     edge: EdgeSettings,
     registry: CollectorRegistry,
     checks: Sequence[Check],
@@ -29,10 +32,12 @@ def create_read_model_app(
     The read model as an ASGI application.
 
     Args:
+        streams: Those that `GET /stream` opens.
         registry: Of this service alone.
         checks: What `/readyz` and `/health` ask.
     """
     collector = StatsCollector(read_model, registry)
+    registry.register(StreamsCollector(streams))
     return create_service_app(
         edge=edge,
         title="Task Observatory: read model",
@@ -42,6 +47,7 @@ def create_read_model_app(
             *number_routes(read_model, edge, checks),
             *job_routes(read_model),
             *event_routes(read_model),
+            stream_route(streams),
             *part_routes(read_model, edge),
         ],
         registry=registry,
