@@ -64,13 +64,18 @@ class World:
         gateway = Gateway(self.store, self.queries, self.bus, clock=self.clock, ids=self.ids)
         return create_gateway_app(gateway, edge=edge("gateway", **settings), **self.parts())
 
-    def read_model(self, **settings: Any) -> ServiceApp:
+    def read_model(self, *, streams: Streams | None = None, **settings: Any) -> ServiceApp:
         model = ReadModel(self.queries, self.log, self.views, clock=self.clock, source="sqlite", uis=ui_registry())
-        return create_read_model_app(model, streams=self.streams(), edge=edge("read-model", **settings), **self.parts())
+        return create_read_model_app(
+            model, streams=streams or self.ended_streams(), edge=edge("read-model", **settings), **self.parts()
+        )
 
     def streams(self) -> Streams:
+        return Streams(LiveEvents(bus=self.bus, log=self.log), self.log, clock=self.clock)
+
+    def ended_streams(self) -> Streams:
         """They end right after their beginning, so that a client which waits for the end of an answer gets one."""
-        streams = Streams(LiveEvents(bus=self.bus, log=self.log), self.log, clock=self.clock)
+        streams = self.streams()
         streams.is_stopping = True
         return streams
 
