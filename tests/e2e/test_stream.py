@@ -170,7 +170,7 @@ def test_a_stop_with_open_streams_is_quick_and_quiet_whether_they_read_or_not(tm
 
 
 def test_a_stream_is_what_curl_shows(tmp_path: Path) -> None:
-    """Word for word what `docs/events.md` says a client of its own can rely on."""
+    """The same blocks as in the example of `docs/events.md`."""
     up = Up(tmp_path / "data").until_ready()
     job_id = up.get("/jobs")["items"][0]["id"]
     up.until_final(job_id)

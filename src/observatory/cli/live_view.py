@@ -30,15 +30,16 @@ class Watched:
         self._of = of
         self._events: deque[JsonObject] = deque(maxlen=ROWS_MAX)
         self._position: int | None = None
-        self._lost_s: float | None = now_s
-        self._lost_by = "connecting"
+        self._is_connected = False
+        self._lost_s: float | None = None
+        self._lost_by = ""
         self._note = ""
         self._stats: JsonObject | None = None
         self._stats_s = now_s
 
     @property
     def is_connected(self) -> bool:
-        return self._lost_s is None
+        return self._is_connected
 
     def hear(self, heard: Heard, now_s: float) -> None:
         self._position = heard.position
@@ -48,9 +49,11 @@ class Watched:
             case "resync":
                 self._note = f"events before position {heard.position} were left out ({heard.reason})"
             case "lost":
+                self._is_connected = False
                 self._lost_s = now_s if self._lost_s is None else self._lost_s
                 self._lost_by = heard.reason or "the connection broke"
             case "connected":
+                self._is_connected = True
                 self._lost_s = None
             case _:
                 pass
@@ -79,12 +82,18 @@ class Watched:
     def _state(self, now_s: float) -> "Text":
         from rich.text import Text
 
-        position = "" if self._position is None else f"  position {self._position}"
-        if self._lost_s is None:
-            return Text.assemble((f"watching {cell(self._of)}", "bold"), ("  live", "green"), position)
-        away = f"  {_age(now_s - self._lost_s)}: {cell(self._lost_by, bytes_max=200)}"
-        word = "  not connected" if self._lost_by != "connecting" else "  connecting"
-        return Text.assemble((f"watching {cell(self._of)}", "bold"), (word, "red"), away, position)
+        text = Text(f"watching {cell(self._of)}", style="bold", no_wrap=True, overflow="ellipsis")
+        if self._is_connected:
+            text.append("  live", style="not bold green")
+        elif self._lost_s is None:
+            text.append("  connecting", style="not bold")
+        else:
+            text.append(f"  connection lost {_age(now_s - self._lost_s)}", style="red")
+        if self._position is not None:
+            text.append(f"  position {self._position}", style="not bold")
+        if self._lost_s is not None:
+            text.append(f"  {cell(self._lost_by, bytes_max=200)}", style="not bold")
+        return text
 
     def _counts(self, now_s: float) -> "Text":
         from rich.text import Text
@@ -94,6 +103,8 @@ class Watched:
         by_status = cast("dict[str, Any]", self._stats.get("byStatus") or {})
         text = Text(f"{cell(self._stats.get('totalJobs'))} jobs")
         for status, count in by_status.items():
+            if not count:
+                continue
             text.append("  ")
             text.append(cell(status), style=STATUS_STYLES.get(status, ""))
             text.append(f" {cell(count)}")

@@ -1,7 +1,7 @@
 """The words of ASGI: types, a look at the head of a request, a whole answer."""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -14,8 +14,8 @@ JSON: Final = b"application/json"
 
 _HEAD_KEY: Final = "observatory.head"
 
-ABORT_KEY: Final = "observatory.abort"
-"""In the state of a request: what cuts its connection, with everything that still waits to be sent."""
+CONNECTION_KEY: Final = "observatory.connection"
+"""In the state of a request: the `Connection` that it came on."""
 
 
 class Head:
@@ -56,14 +56,32 @@ def head_of(scope: Scope) -> Head:
     return head
 
 
-def abort_of(scope: Scope) -> Callable[[], None]:
-    """What cuts the connection of a request; does nothing where the server does not offer it."""
+class Connection(Protocol):
+    """What our server offers beyond ASGI to an answer that goes on for long."""
+
+    def abort(self) -> None:
+        """Cut the connection: what its peer has not taken yet is thrown away. Safe to call twice."""
+        ...
+
+    def keep_little_unsent(self, bytes_max: int) -> None:
+        """Let the system take no more than about *bytes_max* that it cannot send yet, where it can be told so."""
+        ...
+
+
+class NoConnection:
+    """In place of one where the server offers none."""
+
+    def abort(self) -> None:
+        """Nothing to cut."""
+
+    def keep_little_unsent(self, bytes_max: int) -> None:
+        """Nobody to tell."""
+
+
+def connection_of(scope: Scope) -> Connection:
+    """The connection of the request that *scope* belongs to."""
     state: dict[str, Any] = scope.get("state") or {}
-    return state.get(ABORT_KEY, _nothing)
-
-
-def _nothing() -> None:
-    """No connection to cut."""
+    return state.get(CONNECTION_KEY) or NoConnection()
 
 
 async def answer(

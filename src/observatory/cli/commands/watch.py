@@ -184,9 +184,14 @@ async def _count(api: AsyncApi, watched: Watched, clock: SystemClock) -> None:
 async def _paint(watched: Watched, clock: SystemClock, out: Output) -> None:
     from rich.console import Group
     from rich.live import Live
+    from rich.text import Text
 
     console = out.console(sys.stdout)
-    with Live(console=console, auto_refresh=False, transient=False, redirect_stdout=False) as live:
+    with Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
+        shown: list[Text] = []
         while True:
-            live.update(Group(*watched.lines(clock.monotonic(), height=console.size.height)), refresh=True)
+            lines = list(watched.lines(clock.monotonic(), height=console.size.height))
+            if lines != shown:  # nothing moves in a picture of which nothing changed
+                live.update(Group(*lines), refresh=True)
+                shown = lines
             await asyncio.sleep(PAINT_S)

@@ -11,7 +11,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 from observatory.core import limits
 from observatory.core.errors import BadQuery
 from observatory.edge.access import Access, RouteRule
-from observatory.edge.asgi import Head, Receive, Scope, Send, abort_of, head_of
+from observatory.edge.asgi import Head, Receive, Scope, Send, connection_of, head_of
 from observatory.edge.http import RULE, head_in
 from observatory.edge.problem import HttpRefused
 from observatory.read_model.frames import StreamFilter
@@ -79,7 +79,9 @@ class StreamAnswer:
         self._after = after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        stream = self._open(abort_of(scope))
+        connection = connection_of(scope)
+        stream = self._open(connection.abort)
+        connection.keep_little_unsent(limits.STREAM_CHUNK_BYTES)
         watching = asyncio.create_task(_watch(receive, stream), name="reader of a stream")
         try:
             first = await stream.next()
