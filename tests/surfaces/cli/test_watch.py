@@ -141,7 +141,7 @@ def test_in_a_terminal_it_draws_a_picture(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     main, terminal = pty.openpty()
-    with watching(system.data_dir, "--after", "0", "--type", "checksum", stdout=terminal, stderr=terminal) as process:
+    with watching(system.data_dir, "--after", "0", "--event", "job.completed", stdout=terminal, stderr=terminal) as process:
         os.close(terminal)
         text = ""
         while not ("job.completed" in text and "COMPLETED" in text and "jobs" in text):
@@ -156,7 +156,7 @@ def test_in_a_terminal_it_draws_a_picture(
         assert process.wait(timeout=30) == 130
     os.close(main)
 
-    assert "watching checksum" in text
+    assert "watching job.completed" in text
     assert "live" in text
     assert bool(re.search(r"\x1b\[[0-9;]*3[1-6]m", text)) == (not variables)
     assert "\x1b[?25h" in text, "the cursor is shown again"

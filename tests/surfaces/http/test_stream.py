@@ -179,7 +179,7 @@ async def test_who_comes_again_goes_on_behind_its_last_id_whatever_its_address_s
         "1.0",
         "1e3",
         "0x10",
-        " 1 1",
+        "1 1",
         "abc",
         "1,2",
         "\u0661".encode(),
