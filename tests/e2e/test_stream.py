@@ -18,16 +18,10 @@ from observatory.client.following import Heard
 from observatory.core import limits
 from observatory.runtime.http_server import bind
 from observatory.runtime.sources import SystemClock
-from tests.e2e.process import Up, end_all
+from tests.e2e.process import Up
 
 WAIT_S_MAX = 60.0
 MIB = 1024 * 1024
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left_running() -> Iterator[None]:
-    yield
-    end_all()
 
 
 @contextmanager

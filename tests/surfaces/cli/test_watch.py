@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.process import PROGRAM, ROOT, Up, end_all, environment, odd
+from tests.e2e.process import PROGRAM, ROOT, Up, environment, odd
 from tests.e2e.test_stream import free_ports
 
 UNKNOWN = "01a20000-0000-7000-8000-000000000000"
@@ -112,8 +112,8 @@ def test_a_reader_of_the_pipe_that_goes_away_ends_it_well(system: Up) -> None:
 
 def test_a_lost_connection_is_said_once_and_so_is_its_return(tmp_path: Path) -> None:
     ports = free_ports()
+    up = Up(tmp_path, *ports).until_ready()
     try:
-        up = Up(tmp_path, *ports).until_ready()
         with watching(tmp_path, "--after", "0", "--json") as process:
             assert process.stdout is not None
             assert process.stderr is not None
@@ -126,7 +126,7 @@ def test_a_lost_connection_is_said_once_and_so_is_its_return(tmp_path: Path) -> 
             process.send_signal(signal.SIGINT)
             _, rest = process.communicate(timeout=30)
     finally:
-        end_all()
+        up.kill()
 
     assert [json.loads(line)["position"] for line in lines] == list(range(1, 9))
     assert re.search("connection lost at position [1-4]", lost)
@@ -141,7 +141,9 @@ def test_in_a_terminal_it_draws_a_picture(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     main, terminal = pty.openpty()
-    with watching(system.data_dir, "--after", "0", "--event", "job.completed", stdout=terminal, stderr=terminal) as process:
+    with watching(
+        system.data_dir, "--after", "0", "--event", "job.completed", stdout=terminal, stderr=terminal
+    ) as process:
         os.close(terminal)
         text = ""
         while not ("job.completed" in text and "COMPLETED" in text and "jobs" in text):
