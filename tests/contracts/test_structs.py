@@ -44,6 +44,7 @@ STRUCTS: dict[str, Any] = {
     "problem": wire.Problem,
     "stats": wire.Stats,
     "view-rebuild": wire.ViewRebuild,
+    "stream-notice": wire.StreamNotice,
     "job-list": wire.JobList,
     "event-list": wire.Page[Event],
     "queue-list": wire.Page[wire.QueueInfo],

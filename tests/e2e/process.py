@@ -74,6 +74,10 @@ class Up:
         """Ask the read model."""
         return httpx2.get(self.url("read model") + path, timeout=10).raise_for_status().json()
 
+    def get_text(self, path: str) -> str:
+        """As `get`, for what is no JSON."""
+        return httpx2.get(self.url("read model") + path, timeout=10).raise_for_status().text
+
     def post(self, path: str, body: Any, **headers: str) -> httpx2.Response:
         """Tell the gateway, with the token of the data folder."""
         token = (self.data_dir / "token").read_text(encoding="utf-8").strip()

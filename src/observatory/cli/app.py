@@ -31,6 +31,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("job", "reading:job", "Show one job and its history."),
     ("logs", "logs:logs", "Show what an attempt of a job logged and printed."),
     ("events", "reading:events", "List events in order."),
+    ("watch", "watch:watch", "Show events as they happen."),
     ("stats", "reading:stats", "Show what the event history adds up to."),
     ("cancel", "acting:cancel", "Cancel jobs, named or by filter."),
     ("retry", "acting:retry", "Repeat final jobs, named or by filter."),
@@ -45,6 +46,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("restore", "keeping:restore", "Bring a backup back into a data folder."),
     ("contracts", "contracts:contracts", "Work with the schemas of everything on the wire."),
     ("config", "config:config", "Look at the settings."),
+    ("completion", "completion:completion", "Print the script by which a shell completes commands."),
 )
 """Name, module and function under `cli/commands`, summary for the list of commands."""
 

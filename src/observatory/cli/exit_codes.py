@@ -24,7 +24,7 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.NOT_REACHABLE: "A service did not answer, or answered that it cannot. For a write it may not be known "
     "whether it took effect; the message says so.",
     ExitCode.REJECTED: "The service refused what was sent, with a code and a pointer. Nothing was stored.",
-    ExitCode.JOB_FAILED: "`submit --wait`: the job was accepted and ended FAILED or CANCELLED.",
+    ExitCode.JOB_FAILED: "`submit --wait` and `watch JOB`: the job was accepted and ended FAILED or CANCELLED.",
     ExitCode.TIMED_OUT: "`submit --wait`: the job was accepted and was not final in time. It goes on.",
     ExitCode.INTERRUPTED: "Interrupted by Ctrl-C.",
 }

@@ -10,12 +10,15 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import IO, Any, Literal, TextIO
+from typing import IO, TYPE_CHECKING, Any, Literal, TextIO
 
 import msgspec
 
 from observatory.cli.failures import Failure, OutputLost
 from observatory.core.text import sanitize_terminal, truncate_utf8
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Style = Literal["bold", "dim", "red", "green", "yellow", "cyan"]
 
@@ -51,10 +54,13 @@ class Output:
     def __init__(self, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> None:
         self._out = out
         self._err = err
+        self._environ = environ
         self._out_has_colour = has_colour(out, environ)
         self._err_has_colour = has_colour(err, environ)
         self._err_has_glyphs = _can_show(err, "✓✕")
-        self.err_is_terminal = err.isatty() and environ.get("TERM") != "dumb"
+        self.is_terminal = is_lively(out, environ)
+        """True when a picture can be drawn on standard output."""
+        self.err_is_terminal = is_lively(err, environ)
 
     # --- data ---
 
@@ -78,7 +84,7 @@ class Output:
                 text.rjust(width) if column.is_number else text.ljust(width)
                 for text, width, column in zip(row, widths, columns, strict=True)
             ]
-            painted = [self._paint(text, "dim" if is_title else STATUS_STYLES.get(text.strip())) for text in padded]
+            painted = [self.painted(text, "dim" if is_title else STATUS_STYLES.get(text.strip())) for text in padded]
             self.line("  ".join(painted).rstrip())
         self.flush()
 
@@ -92,11 +98,25 @@ class Output:
         width = max((len(label) for label, _ in given), default=0)
         for label, value in given:
             text = cell(value, bytes_max=4096)
-            self.line(f"{label.ljust(width)}  {self._paint(text, STATUS_STYLES.get(text))}")
+            self.line(f"{label.ljust(width)}  {self.painted(text, STATUS_STYLES.get(text))}")
         self.flush()
 
-    def _paint(self, text: str, style: Style | None) -> str:
+    def painted(self, text: str, style: Style | None) -> str:
+        """*text* as it goes to standard output."""
         return paint(text, style) if style and self._out_has_colour else text
+
+    def console(self, stream: TextIO) -> "Console":
+        """What draws pictures on *stream*, one of the two; with colour as every other line."""
+        from rich.console import Console
+
+        is_coloured = self._out_has_colour if stream is self._out else self._err_has_colour
+        return Console(
+            file=stream,
+            color_system="standard" if is_coloured else None,
+            no_color=not is_coloured,
+            force_terminal=is_lively(stream, self._environ),
+            highlight=False,
+        )
 
     # --- talk: that nobody hears it changes nothing about what the command does ---
 
@@ -197,13 +217,26 @@ def paint(text: str, style: Style) -> str:
     return f"\x1b[{_ANSI[style]}m{text}\x1b[0m"
 
 
+def is_lively(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """True for a terminal whose lines can be drawn again."""
+    return stream.isatty() and environ.get("TERM") != "dumb"
+
+
 def has_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """`NO_COLOR` wins, then `FORCE_COLOR`; else colour is for terminals that are not dumb."""
+    """
+    Whether text for *stream* is coloured: the one place that decides.
+
+    `NO_COLOR` wins, then `FORCE_COLOR` and `CLICOLOR_FORCE`, then `CLICOLOR=0`; else colour is for terminals that are
+    not dumb. A variable that is empty counts as absent, and 0 does not force.
+    """
     if environ.get("NO_COLOR"):
         return False
-    if environ.get("FORCE_COLOR"):
+    if any(environ.get(name, "") not in _NOT_FORCED for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
         return True
-    return stream.isatty() and environ.get("TERM") != "dumb"
+    return is_lively(stream, environ) and environ.get("CLICOLOR") != "0"
+
+
+_NOT_FORCED = frozenset({"", "0", "false"})
 
 
 def _can_show(stream: TextIO, text: str) -> bool:

@@ -24,8 +24,9 @@ This page is written by `python -m observatory.cli.reference --write`; a test co
 
 `{NAME}` finds the running services and the token by itself, through the data folder: `--data-dir`, else `ODD_DATA_DIR`,
 else the user's data folder. Data goes to standard output, talk to standard error. `--json` prints data, and on standard
-error faults, as one JSON object per line. Colour is for terminals; `NO_COLOR` turns it off, `FORCE_COLOR` on. `--debug`
-prints the traceback of a fault. `{NAME} --version` (or `-V`) prints version, commit, time of the build and Python.
+error faults, as one JSON object per line. Colour is for terminals that are not dumb; `NO_COLOR` (or `CLICOLOR=0`) turns
+it off everywhere, `FORCE_COLOR` or `CLICOLOR_FORCE` on, and `NO_COLOR` wins. `--debug` prints the traceback of a fault.
+`{NAME} --version` (or `-V`) prints version, commit, time of the build and Python.
 """
 
 

@@ -1,7 +1,8 @@
 """The services, as a program that may block sees them."""
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -12,11 +13,12 @@ from observatory.client.address import Address
 from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, Submission
 from observatory.client.control_calls import BulkAsked, DeadLettersAsked
 from observatory.client.errors import NotReachable, ServiceFailed
+from observatory.client.following import FollowAsked, Following, Heard
 from observatory.client.schedule_calls import PreviewAsked
 from observatory.client.waiting import Waiting, is_final
 from observatory.core import limits
 from observatory.core.job import JsonObject
-from observatory.core.sources import Clock
+from observatory.core.sources import Clock, Randomness
 
 
 def _pause(seconds: float) -> None:
@@ -37,6 +39,7 @@ class Api:
 
     Args:
         clock: For `wait`.
+        randomness: Spreads the connections of `follow` after a loss; without it each pause is half of its bound.
         http: Takes the place of the network; for tests.
         pause: Waits so many seconds; for tests.
     """
@@ -46,11 +49,13 @@ class Api:
         address: Address,
         *,
         clock: Clock,
+        randomness: Randomness | None = None,
         http: httpx2.BaseTransport | None = None,
         pause: transport.Pause = _pause,
     ) -> None:
         self.address = address
         self._clock = clock
+        self._randomness = randomness
         self._pause = pause
         self._read_model = address.read_model
         self._http = httpx2.Client(transport=http, **transport.options(address))
@@ -245,7 +250,46 @@ class Api:
                 pause_s = waiting.seen(job, self._clock.monotonic())
             self._pause(pause_s)
 
+    def follow(self, **asked: Unpack[FollowAsked]) -> Iterator[Heard]:
+        """
+        Every event that matches, in order of position, as it is committed; for as long as the caller iterates.
+
+        A connection that breaks is replaced, and the stream goes on where it was without a gap; what cannot be given is
+        said by a `resync`. A caller that is slow holds up nobody else. See `Heard` for what comes beside events.
+
+        Args:
+            after: The first event has a greater position; None means those from now on.
+
+        Raises:
+            NotReachable, ServiceFailed: The first connection failed. Later ones are tried again and again.
+        """
+        following = Following(**asked)
+        while True:
+            try:
+                with self._stream(following.call()) as response:
+                    yield following.connected(transport.reply_of_stream(response))
+                    for chunk in response.iter_bytes():
+                        yield from following.take(chunk)
+                lost = following.lost(None, transport.chance(self._randomness))
+            except (NotReachable, ServiceFailed) as error:
+                lost = following.lost(error, transport.chance(self._randomness))
+            yield lost
+            self._pause(lost.pause_s)
+
     # --- one call ---
+
+    @contextlib.contextmanager
+    def _stream(self, call: Call) -> Generator[httpx2.Response]:
+        url = self._read_model_url()
+        request = transport.request(self._http, call, url, self.address.token, timeout=transport.STREAM_TIMEOUT)
+        try:
+            response = self._http.send(request, stream=True)
+            with contextlib.closing(response):
+                if response.status_code != 200:
+                    response.read()
+                yield response
+        except httpx2.RequestError as error:
+            raise transport.not_reachable(error, call, url, self.address) from error
 
     def _page(self, call: Call) -> Page:
         return calls.page(call, self._value(call))

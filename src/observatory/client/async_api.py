@@ -1,7 +1,8 @@
 """The services, as a program with an event loop sees them. Every guarantee is that of `client.api.Api`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -12,11 +13,12 @@ from observatory.client.address import Address
 from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, Submission
 from observatory.client.control_calls import BulkAsked, DeadLettersAsked
 from observatory.client.errors import NotReachable, ServiceFailed
+from observatory.client.following import FollowAsked, Following, Heard
 from observatory.client.schedule_calls import PreviewAsked
 from observatory.client.waiting import Waiting, is_final
 from observatory.core import limits
 from observatory.core.job import JsonObject
-from observatory.core.sources import Clock
+from observatory.core.sources import Clock, Randomness
 
 
 class AsyncApi:
@@ -25,6 +27,7 @@ class AsyncApi:
 
     Args:
         clock: For `wait`.
+        randomness: Spreads the connections of `follow` after a loss; without it each pause is half of its bound.
         http: Takes the place of the network; for tests.
         pause: Waits so many seconds; for tests.
     """
@@ -34,11 +37,13 @@ class AsyncApi:
         address: Address,
         *,
         clock: Clock,
+        randomness: Randomness | None = None,
         http: httpx2.AsyncBaseTransport | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.address = address
         self._clock = clock
+        self._randomness = randomness
         self._pause = pause
         self._read_model = address.read_model
         self._http = httpx2.AsyncClient(transport=http, **transport.options(address))
@@ -168,6 +173,34 @@ class AsyncApi:
                     on_look(job)
                 pause_s = waiting.seen(job, self._clock.monotonic())
             await self._pause(pause_s)
+
+    async def follow(self, **asked: Unpack[FollowAsked]) -> AsyncIterator[Heard]:
+        following = Following(**asked)
+        while True:
+            try:
+                async with self._stream(following.call()) as response:
+                    yield following.connected(transport.reply_of_stream(response))
+                    async for chunk in response.aiter_bytes():
+                        for heard in following.take(chunk):
+                            yield heard
+                lost = following.lost(None, transport.chance(self._randomness))
+            except (NotReachable, ServiceFailed) as error:
+                lost = following.lost(error, transport.chance(self._randomness))
+            yield lost
+            await self._pause(lost.pause_s)
+
+    @contextlib.asynccontextmanager
+    async def _stream(self, call: Call) -> AsyncGenerator[httpx2.Response]:
+        url = await self._read_model_url()
+        request = transport.request(self._http, call, url, self.address.token, timeout=transport.STREAM_TIMEOUT)
+        try:
+            response = await self._http.send(request, stream=True)
+            async with contextlib.aclosing(response):
+                if response.status_code != 200:
+                    await response.aread()
+                yield response
+        except httpx2.RequestError as error:
+            raise transport.not_reachable(error, call, url, self.address) from error
 
     async def _page(self, call: Call) -> Page:
         return calls.page(call, await self._value(call))

@@ -13,8 +13,11 @@ from observatory.client.address import Address, checked_url, is_loopback_url
 from observatory.client.calls import Call, Reply
 from observatory.client.errors import BadAnswer, NotReachable
 from observatory.core import limits
+from observatory.core.sources import Randomness
 
 TIMEOUT = httpx2.Timeout(limits.REQUEST_S_MAX, connect=limits.CONNECT_S_MAX)
+STREAM_TIMEOUT = httpx2.Timeout(limits.STREAM_IDLE_S, connect=limits.CONNECT_S_MAX)
+"""A stream that lives says something more often than that."""
 
 
 def options(address: Address) -> dict[str, Any]:
@@ -33,16 +36,35 @@ def options(address: Address) -> dict[str, Any]:
     }
 
 
-def request(client: httpx2.Client | httpx2.AsyncClient, call: Call, url: str, token: str | None) -> httpx2.Request:
+def request(
+    client: httpx2.Client | httpx2.AsyncClient,
+    call: Call,
+    url: str,
+    token: str | None,
+    *,
+    timeout: httpx2.Timeout = TIMEOUT,
+) -> httpx2.Request:
     """*call* to the service at *url*."""
     headers = dict(call.headers)
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
-    return client.build_request(call.method, url + call.path, params=call.params, content=call.body, headers=headers)
+    return client.build_request(
+        call.method, url + call.path, params=call.params, content=call.body, headers=headers, timeout=timeout
+    )
 
 
 def reply(response: httpx2.Response) -> Reply:
     return Reply(status=response.status_code, headers=response.headers, body=response.content)
+
+
+def chance(randomness: Randomness | None) -> float:
+    return 0.5 if randomness is None else randomness.random()
+
+
+def reply_of_stream(response: httpx2.Response) -> Reply:
+    """As `reply`, of an answer whose body is read only when it is a refusal; then it has been."""
+    body = response.content if response.status_code != 200 else b""
+    return Reply(status=response.status_code, headers=response.headers, body=body)
 
 
 def not_reachable(error: httpx2.RequestError, call: Call, url: str, address: Address) -> NotReachable:

@@ -300,6 +300,15 @@ class ViewRebuild(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Once the view has reached it, it is as complete as it was before."""
 
 
+class StreamNotice(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a stream says beside events: `checkpoint`, `resync` or `bye`."""
+
+    position: int
+    """Go on from here: everything that was asked for up to here was said, or has to be read anew (`resync`)."""
+    reason: str | None = None
+    """Stable word; None at a checkpoint."""
+
+
 class EventBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Events between the services, in order of position, without a gap."""
 

@@ -296,6 +296,47 @@ Batches that wait for one slow consumer; older ones are dropped, and the consume
 holds at most `RELAY_BATCH_MAX` events and `READ_BYTES_MAX` of JSON, so that 64 MiB wait at the most.
 """
 
+# --- the stream -------------------------------------------------------------------------------
+
+STREAMS_MAX = 256
+"""Streams open at once at one service: a small part of its connections, so that readers leave room for questions."""
+
+STREAM_RING_EVENTS_MAX = 4_096
+"""Newest events kept ready for all streams together; a reader further behind reads the log."""
+
+STREAM_RING_BYTES_MAX = 8 * 1024 * 1024
+"""What they take as text: two of the largest batches of the relay."""
+
+STREAM_BACKLOG_MAX = 100_000
+"""How many events a reader may be behind and still get them all; beyond that it is told to read the lists anew."""
+
+STREAM_CHUNK_BYTES = 64 * 1024
+"""Events that go into one write together. One that is larger goes alone."""
+
+STREAM_READ_EVENTS_MAX = 100
+"""Events in one read of the log for one stream; fewer when they are large, so that little is read in vain."""
+
+STREAM_KEEP_ALIVE_S = 15.0
+"""The longest silence of a stream."""
+
+STREAM_STALL_S = 30.0
+"""How long a reader may take nothing before its stream is ended."""
+
+STREAM_RETRY_S = 2.0
+"""How long a reader is told to wait before it connects again."""
+
+STREAM_BYE_S = 0.25
+"""How long the last words of a stream may take to be sent; then its connection is cut."""
+
+STREAM_IDLE_S = 45.0
+"""How long our client hears nothing before it takes the connection for broken: three keep-alives."""
+
+STREAM_PAUSE_S_MAX = 30.0
+"""The longest pause of our client between two connections."""
+
+STREAM_LINE_BYTES_MAX = 2 * 1024 * 1024
+"""One line, and one event, that our client takes: more than the largest event."""
+
 # --- the file ---------------------------------------------------------------------------------
 
 WRITE_GROUP_MAX = 512
@@ -567,6 +608,12 @@ assert STATEMENT_S_MAX + BUSY_S_MAX < REQUEST_S_MAX
 assert TARGET_BYTES_MAX + HEADERS_BYTES_MAX < HEAD_BYTES_MAX
 assert SUBSCRIPTION_BATCHES_MAX * READ_BYTES_MAX <= 64 * 1024 * 1024
 assert SCHEDULE_CATCH_UP_MAX * 2 <= SCHEDULE_TICKS_MAX, "a round gets on although it keeps what may fire"
+assert STREAMS_MAX * 4 < CONNECTIONS_MAX
+assert STREAM_RING_BYTES_MAX >= 2 * READ_BYTES_MAX
+assert STREAM_KEEP_ALIVE_S * 3 <= STREAM_IDLE_S
+assert STREAM_RING_EVENTS_MAX < STREAM_BACKLOG_MAX
+assert STREAM_BYE_S < REQUEST_GRACE_S / 2
+assert PAYLOAD_BYTES_MAX + METADATA_BYTES_MAX < STREAM_LINE_BYTES_MAX / 4
 assert PRIORITY_MIN <= PRIORITY_DEFAULT <= PRIORITY_MAX
 assert max(PAYLOAD_BYTES_MAX, RESULT_BYTES_MAX) * 2 < CHILD_MESSAGE_BYTES_MAX
 assert len("retry/") + 36 + len("/") + OPERATION_ID_CHARS_MAX <= IDEMPOTENCY_KEY_CHARS_MAX

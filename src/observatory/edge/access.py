@@ -28,6 +28,8 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True):
     access: Access
     answers: Mapping[int, str | None] = {}
     """Status to the contract of its body; None for a body without one."""
+    answer_media_type: str = "application/json"
+    """Of those bodies."""
     problems: tuple[int, ...] = ()
     """Statuses of refusals that this route adds to those that every route has."""
     body: str | None = None

@@ -1,7 +1,7 @@
 """The words of ASGI: types, a look at the head of a request, a whole answer."""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -13,6 +13,9 @@ RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 JSON: Final = b"application/json"
 
 _HEAD_KEY: Final = "observatory.head"
+
+CONNECTION_KEY: Final = "observatory.connection"
+"""In the state of a request: the `Connection` that it came on."""
 
 
 class Head:
@@ -28,6 +31,8 @@ class Head:
         self.repeated: set[bytes] = set()
         """Names that occur more than once; `get` gives the first."""
         self._values: dict[bytes, bytes] = {}
+        self.is_head = False
+        """True for a HEAD, which the door turns into a GET without a body."""
         self.correlation_id = ""
         """Of this request; the door sets it before anything else happens."""
         for name, value in scope["headers"]:
@@ -49,6 +54,34 @@ def head_of(scope: Scope) -> Head:
     if head is None:
         head = scope[_HEAD_KEY] = Head(scope)
     return head
+
+
+class Connection(Protocol):
+    """What our server offers beyond ASGI to an answer that goes on for long."""
+
+    def abort(self) -> None:
+        """Cut the connection: what its peer has not taken yet is thrown away. Safe to call twice."""
+        ...
+
+    def keep_little_unsent(self, bytes_max: int) -> None:
+        """Let the system take no more than about *bytes_max* that it cannot send yet, where it can be told so."""
+        ...
+
+
+class NoConnection:
+    """In place of one where the server offers none."""
+
+    def abort(self) -> None:
+        """Nothing to cut."""
+
+    def keep_little_unsent(self, bytes_max: int) -> None:
+        """Nobody to tell."""
+
+
+def connection_of(scope: Scope) -> Connection:
+    """The connection of the request that *scope* belongs to."""
+    state: dict[str, Any] = scope.get("state") or {}
+    return state.get(CONNECTION_KEY) or NoConnection()
 
 
 async def answer(

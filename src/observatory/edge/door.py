@@ -81,6 +81,7 @@ class Door:
         if is_head:
             scope = {**scope, "method": "GET"}  # a copy: the server goes on by the method of its own
         head = head_of(scope)
+        head.is_head = is_head
         status = 0
 
         async def send_out(message: Message) -> None:

@@ -25,6 +25,10 @@ _HEADERS: Final = {
         "The same key with the same body gives the first job again instead of a second one.",
         {"type": "string", "pattern": "^[A-Za-z0-9._:/-]{1,128}$"},
     ),
+    "Last-Event-ID": (
+        "The last position that an earlier stream told; wins over `after`.",
+        {"type": "string", "pattern": "^[0-9]{1,16}$"},
+    ),
     "traceparent": ("W3C Trace Context; taken in when it is well formed.", {"type": "string"}),
 }
 _PROBLEM: Final = "problem"
@@ -45,7 +49,9 @@ def completed(document: JsonObject, rules: Mapping[Operation, RouteRule]) -> Jso
         if "description" in operation:  # a docstring of one sentence says more than the name of the function
             operation["summary"] = operation.pop("description").rstrip(".")
         operation["parameters"] = [*operation.get("parameters", []), *_header_parameters(rule)]
-        operation["responses"] = {str(status): _answer(status, name) for status, name in sorted(rule.answers.items())}
+        operation["responses"] = {
+            str(status): _answer(status, name, rule.answer_media_type) for status, name in sorted(rule.answers.items())
+        }
         operation["responses"] |= {str(status): _refusal(status) for status in _refusals(rule)}
         if rule.body is not None:
             content = {media: {"schema": _reference(rule.body)} for media in rule.body_media_types}
@@ -69,10 +75,10 @@ def _header_parameters(rule: RouteRule) -> list[JsonObject]:
     ]
 
 
-def _answer(status: int, name: str | None) -> JsonObject:
+def _answer(status: int, name: str | None, media_type: str) -> JsonObject:
     described: JsonObject = {"description": HTTPStatus(status).phrase}
     if name is not None:
-        described["content"] = {"application/json": {"schema": _reference(name)}}
+        described["content"] = {media_type: {"schema": _reference(name)}}
     return described
 
 

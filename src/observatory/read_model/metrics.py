@@ -1,4 +1,4 @@
-"""The stats view as Prometheus metrics: read right before they are exported, or not exported at all."""
+"""The stats view as Prometheus metrics, read right before they are exported or not exported at all; and the streams."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 
 from observatory.core.errors import Unavailable
 from observatory.read_model.read_model import ReadModel, StatsAt
+from observatory.read_model.stream import Streams
 
 _OUTCOMES = ("completed", "failed", "cancelled")
 
@@ -93,3 +94,27 @@ def _sums_and_places(found: StatsAt) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "odd_view_lag_seconds", "Age of the oldest event that is not in these numbers yet.", value=found.lag_s or 0.0
     )
+
+
+class StreamsCollector(Collector):
+    """Exports how many streams are open, and what became of the others."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    def collect(self) -> Iterator[Metric]:
+        counts = self._streams.counts
+        yield GaugeMetricFamily("odd_streams_open", "Streams that are open now.", value=self._streams.open_count)
+        yield CounterMetricFamily(
+            "odd_streams_refused", "Streams refused because too many were open.", value=counts.refused
+        )
+        ended = CounterMetricFamily("odd_streams_ended", "Streams that ended.", labels=("reason",))
+        for reason, count in counts.ended.items():
+            ended.add_metric((reason,), count)
+        yield ended
+        resyncs = CounterMetricFamily(
+            "odd_stream_resyncs", "Times a reader was told to read the lists anew.", labels=("reason",)
+        )
+        for reason, count in counts.resyncs.items():
+            resyncs.add_metric((reason,), count)
+        yield resyncs

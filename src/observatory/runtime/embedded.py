@@ -124,7 +124,7 @@ def _start_loops(services: Services, supervisor: Supervisor, stack: contextlib.A
 
     Returns what ends before them, side by side, so that a stop takes no longer than its slowest part.
     """
-    ends: list[End] = [services.worker.drain]
+    ends: list[End] = [services.worker.drain, services.streams.stop]
     loops_stop = asyncio.Event()
     running = asyncio.create_task(supervisor.run(services.loops, loops_stop), name="supervisor")
 
@@ -138,6 +138,7 @@ def _start_loops(services: Services, supervisor: Supervisor, stack: contextlib.A
             await running
             await services.worker.settle_the_rest()
             await services.metrics.close()
+            await services.streams.live.close()
 
     stack.push_async_callback(services.runner.stop)
     stack.push_async_callback(end_all)

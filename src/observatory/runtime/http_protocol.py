@@ -1,12 +1,15 @@
 """uvicorn's h11 protocol with a deadline for request heads, and problem documents for what is not HTTP."""
 
 import asyncio
+import contextlib
+import socket
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from observatory.core import limits
+from observatory.edge.asgi import CONNECTION_KEY
 
 _NOT_HTTP = (
     b'{"type":"about:blank","title":"Bad Request","status":400,"code":"malformed_http",'
@@ -19,12 +22,18 @@ _TOO_SLOW = (
 
 
 class GuardedProtocol(H11Protocol):
-    """One connection. A head that trickles in, or never comes, does not hold it for long."""
+    """
+    One connection; what lasts long knows it as `edge.asgi.Connection`.
+
+    A head that trickles in, or never comes, does not hold it for long.
+    """
 
     _head_timer: asyncio.TimerHandle | None = None
+    _is_lost = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.app_state = {**self.app_state, CONNECTION_KEY: self}
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -36,7 +45,18 @@ class GuardedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_head()
+        self._is_lost = True
         super().connection_lost(exc)
+
+    def abort(self) -> None:
+        if not self._is_lost:
+            self.transport.abort()
+
+    def keep_little_unsent(self, bytes_max: int) -> None:
+        option = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux and macOS have it
+        if option is not None and not self._is_lost:
+            with contextlib.suppress(OSError):
+                self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, bytes_max)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, b"Bad Request", _NOT_HTTP)

@@ -53,8 +53,10 @@ from observatory.metrics_engine.engine import MetricsEngine
 from observatory.processor.runner import Runner
 from observatory.processor.worker import Worker
 from observatory.read_model.http import create_read_model_app
+from observatory.read_model.live import LiveEvents
 from observatory.read_model.read_model import ReadModel
 from observatory.read_model.schedules import ScheduleReadModel
+from observatory.read_model.stream import Streams
 from observatory.runtime import backing_up, restoring
 from observatory.runtime.application import handlers_of
 from observatory.runtime.auditing import Drivers, audit_folder
@@ -98,6 +100,7 @@ class Services:
     worker: Worker
     runner: Runner
     metrics: MetricsEngine
+    streams: Streams
     loops: Sequence[Loop]
     gateway_app: Any
     read_model_app: Any
@@ -215,7 +218,9 @@ class Wiring:
             ids=self._sources.ids,
             clock=self._sources.clock,
         )
-        loops = [*worker.loops, *self._maintenance(), metrics]
+        live = LiveEvents(bus=self._bus, log=self._log)
+        streams = Streams(live, self._log, clock=self._sources.clock)
+        loops = [*worker.loops, *self._maintenance(), metrics, live]
         return Services(
             gateway=gateway,
             worker=worker,
@@ -223,7 +228,8 @@ class Wiring:
             metrics=metrics,
             loops=loops,
             gateway_app=self._gateway_app(gateway),
-            read_model_app=self._read_model_app(loops),
+            streams=streams,
+            read_model_app=self._read_model_app(loops, streams),
             web_app=self._web_app(),
         )
 
@@ -312,7 +318,7 @@ class Wiring:
             ids=self._sources.ids,
         )
 
-    def _read_model_app(self, loops: Sequence[Loop]) -> Any:
+    def _read_model_app(self, loops: Sequence[Loop], streams: Streams) -> Any:
         read_model = ReadModel(
             self._queries,
             self._queues,
@@ -328,6 +334,7 @@ class Wiring:
         return create_read_model_app(
             read_model,
             ScheduleReadModel(self._schedules("read-model"), clock=self._sources.clock),
+            streams=streams,
             edge=self._edge("read-model"),
             registry=CollectorRegistry(),
             checks=[

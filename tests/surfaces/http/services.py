@@ -43,8 +43,10 @@ from observatory.job_store.sqlite import (
     SqliteSelections,
 )
 from observatory.read_model.http import create_read_model_app
+from observatory.read_model.live import LiveEvents
 from observatory.read_model.read_model import ReadModel
 from observatory.read_model.schedules import ScheduleReadModel
+from observatory.read_model.stream import Streams
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
 from observatory.view_store.projection import Projection
 from observatory.view_store.sqlite import SqliteViewStore
@@ -95,7 +97,7 @@ class World:
             **self.parts(),
         )
 
-    def read_model(self, **settings: Any) -> ServiceApp:
+    def read_model(self, *, streams: Streams | None = None, **settings: Any) -> ServiceApp:
         model = ReadModel(
             self.queries,
             self.queues,
@@ -108,8 +110,22 @@ class World:
             uis=ui_registry(),
             attempt_logs=self.attempt_logs,
         )
-        schedules = ScheduleReadModel(self.schedules, clock=self.clock)
-        return create_read_model_app(model, schedules, edge=edge("read-model", **settings), **self.parts())
+        return create_read_model_app(
+            model,
+            ScheduleReadModel(self.schedules, clock=self.clock),
+            streams=streams or self.ended_streams(),
+            edge=edge("read-model", **settings),
+            **self.parts(),
+        )
+
+    def streams(self) -> Streams:
+        return Streams(LiveEvents(bus=self.bus, log=self.log), self.log, clock=self.clock)
+
+    def ended_streams(self) -> Streams:
+        """They end right after their beginning, so that a client which waits for the end of an answer gets one."""
+        streams = self.streams()
+        streams.is_stopping = True
+        return streams
 
     def web(self, **settings: Any) -> ServiceApp:
         return create_web_app(edge=edge("web", **settings), **self.parts())

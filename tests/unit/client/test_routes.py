@@ -10,6 +10,7 @@ from observatory.client import calls, log_calls, view_calls
 from observatory.client.api import Api
 from observatory.client.async_api import AsyncApi
 from observatory.client.calls import Call
+from observatory.client.following import Following
 
 OPENAPI = Path(__file__).parents[3] / "contracts" / "openapi"
 JOB_ID = "01900000-0000-7000-8000-00000000abcd"
@@ -23,6 +24,7 @@ EVERY_CALL = [
     calls.events(job_id=JOB_ID, cursor="d", count_max=1),
     calls.job_events(JOB_ID, "d"),
     log_calls.attempt_log(JOB_ID, 1),
+    Following(after=1, job_id=JOB_ID, event_type="job.failed", job_type="a").call(),
     calls.STATS,
     calls.QUEUES,
     calls.WORKERS,
@@ -40,7 +42,7 @@ def test_every_call_leads_to_a_documented_route(call: Call) -> None:
     operation = paths[call.path.replace(JOB_ID, "{job_id}")][call.method.lower()]
 
     known = {parameter["name"] for parameter in operation["parameters"]}
-    assert call.params.keys() | call.headers.keys() - {"Content-Type"} <= known
+    assert call.params.keys() | call.headers.keys() - {"Content-Type", "Accept"} <= known
 
 
 def test_both_clients_ask_the_same_with_the_same_words() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -58,9 +59,7 @@ def _progress(out: Output) -> Generator["Say | None"]:
     if not out.err_is_terminal:
         yield None
         return
-    from rich.console import Console
-
-    status = Console(stderr=True).status("auditing", spinner="dots")
+    status = out.console(sys.stderr).status("auditing", spinner="dots")
 
     def say(done: int, total: int) -> None:
         status.update(f"auditing, {done * 100 // max(total, 1)} %")

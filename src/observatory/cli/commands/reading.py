@@ -111,11 +111,10 @@ def job(id: str, /, *, target: Target = TARGET) -> int:
     id
         Id of the job, as `submit` and `jobs` print it.
     """
-    if not _JOB_ID.fullmatch(id):
-        raise UsageError(f"{id!r} is not the id of a job", "see which there are:  odd-dashboard jobs")
+    job_id = checked_job_id(id)
     with connect(target) as api:
-        found = api.job(id)
-        history = api.job_events(id)
+        found = api.job(job_id)
+        history = api.job_events(job_id)
     out = of_process()
     if target.json:
         out.json({"job": found, "events": history.items})
@@ -130,6 +129,13 @@ def job(id: str, /, *, target: Target = TARGET) -> int:
     if history.next_cursor:
         out.say(f"there are more events:  odd-dashboard events --job {cell(found.get('id'))}", "dim")
     return ExitCode.DONE
+
+
+def checked_job_id(text: str) -> str:
+    """*text*, which somebody typed as the id of a job."""
+    if not _JOB_ID.fullmatch(text):
+        raise UsageError(f"{text!r} is not the id of a job", "see which there are:  odd-dashboard jobs")
+    return text
 
 
 def events(

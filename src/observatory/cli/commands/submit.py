@@ -170,10 +170,9 @@ def _progress(out: Output, text: str) -> Generator[Callable[[JsonObject], None] 
     if not out.err_is_terminal:
         yield None
         return
-    from rich.console import Console
     from rich.markup import escape
 
-    with Console(stderr=True).status(text, spinner="dots") as status:
+    with out.console(sys.stderr).status(text, spinner="dots") as status:
 
         def show(job: JsonObject) -> None:
             words = progress_words(job.get("progress"))

@@ -14,15 +14,18 @@ from observatory.read_model.http.jobs import job_routes
 from observatory.read_model.http.numbers import number_routes
 from observatory.read_model.http.parts import part_routes
 from observatory.read_model.http.schedules import schedule_routes
-from observatory.read_model.metrics import StatsCollector
+from observatory.read_model.http.stream import stream_route
+from observatory.read_model.metrics import StatsCollector, StreamsCollector
 from observatory.read_model.read_model import ReadModel
 from observatory.read_model.schedules import ScheduleReadModel
+from observatory.read_model.stream import Streams
 
 
 def create_read_model_app(
     read_model: ReadModel,
     schedules: ScheduleReadModel,
     *,
+    streams: Streams,
     edge: EdgeSettings,
     registry: CollectorRegistry,
     checks: Sequence[Check],
@@ -33,10 +36,12 @@ def create_read_model_app(
     The read model as an ASGI application.
 
     Args:
+        streams: Those that `GET /stream` opens.
         registry: Of this service alone.
         checks: What `/readyz` and `/health` ask.
     """
     collector = StatsCollector(read_model, registry)
+    registry.register(StreamsCollector(streams))
     return create_service_app(
         edge=edge,
         title="Task Observatory: read model",
@@ -47,6 +52,7 @@ def create_read_model_app(
             *job_routes(read_model),
             *attempt_log_routes(read_model),
             *event_routes(read_model),
+            stream_route(streams),
             *part_routes(read_model, edge),
             *schedule_routes(schedules),
         ],

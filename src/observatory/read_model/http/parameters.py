@@ -21,6 +21,12 @@ IdempotencyKey = Annotated[
     str | None, QueryParameter(name="idempotencyKey", max_length=limits.IDEMPOTENCY_KEY_CHARS_MAX)
 ]
 EventTypeName = Annotated[str | None, QueryParameter(max_length=64, description="An event type such as job.completed.")]
+OfJobType = Annotated[
+    str | None,
+    QueryParameter(
+        name="jobType", max_length=limits.JOB_TYPE_CHARS_MAX, description="Only events of jobs of this type."
+    ),
+]
 JobIdQuery = Annotated[UUID | None, QueryParameter(name="jobId")]
 After = Annotated[
     int | None, QueryParameter(ge=0, le=limits.JSON_INTEGER_MAX, description="Only events with a greater position.")
