@@ -34,6 +34,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("queues", "reading:queues", "List queues and how full they are."),
     ("workers", "reading:workers", "List processors and what they run."),
     ("types", "reading:types", "List job types that some processor knows."),
+    ("doctor", "doctor:doctor", "Look whether this machine has what the observatory needs."),
     ("audit", "audit:audit", "Compare what was accepted with what exists."),
     ("contracts", "contracts:contracts", "Work with the schemas of everything on the wire."),
     ("config", "config:config", "Look at the settings."),

@@ -82,6 +82,10 @@ class Output:
             self.line("  ".join(painted).rstrip())
         self.flush()
 
+    def word(self, text: str, style: Style) -> str:
+        """*text* as a part of a line, with *style* where there is colour."""
+        return self._paint(text, style)
+
     def flush(self) -> None:
         """Data goes out before what is said about it, also where the stream is buffered. Raises as `write` does."""
         write(self._out, "", end="", is_flushed=True)

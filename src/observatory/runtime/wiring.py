@@ -37,7 +37,7 @@ from observatory.processor.worker import Worker
 from observatory.read_model.http import create_read_model_app
 from observatory.read_model.read_model import ReadModel
 from observatory.runtime.application import handlers_of
-from observatory.runtime.auditing import Drivers, audit_folder
+from observatory.runtime.auditing import Drivers, audit_folder, schema_numbers
 from observatory.runtime.build_info import build_info
 from observatory.runtime.data_folder import check_writes, make_private, usable
 from observatory.runtime.settings import Settings
@@ -106,6 +106,11 @@ def audit(data_dir: Path, *, say: Say | None = None) -> AuditReport:
     """Compare what was accepted in *data_dir* with what exists; see `auditing.audit_folder`. Only reads."""
     drivers = Drivers(queries=SqliteJobQueries, log=SqliteEventLog, views=SqliteViewStore, migrations=MIGRATIONS)
     return audit_folder(data_dir, drivers=drivers, say=say)
+
+
+def schema_of(data_dir: Path) -> tuple[int, int] | None:
+    """The schema of *data_dir* and the newest that the drivers know; see `auditing.schema_numbers`. Only reads."""
+    return schema_numbers(data_dir, MIGRATIONS)
 
 
 class Wiring:
