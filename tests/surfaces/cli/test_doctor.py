@@ -146,7 +146,22 @@ def test_a_folder_that_cannot_be_read_is_told_in_findings_alone(tmp_path: Path) 
     assert code == 1
     assert check_of(report, "data", "folder")["level"] == "fail"
     assert check_of(report, "data", "owner")["level"] == "fail"
-    assert "Traceback" not in json.dumps(report)
+    assert "could not be looked at" not in json.dumps(report)
+
+
+def test_a_folder_below_one_that_is_closed_to_us_is_one_failure_with_a_command(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    (closed / "data").mkdir(parents=True)
+    closed.chmod(0o000)
+
+    code, report = report_of(closed / "data", "--group", "sqlite", "--group", "data", before=BY_PERMISSIONS)
+    closed.chmod(0o700)
+
+    failed = {check["name"] for group in report["groups"] for check in group["checks"] if check["level"] == "fail"}
+    assert code == 1
+    assert failed == {"folder", "owner", "schema"}
+    assert check_of(report, "data", "folder")["remedy"].startswith(f"chmod u+wx {closed}  #")
+    assert "could not be looked at" not in json.dumps(report)
 
 
 def test_an_application_is_imported_and_its_types_are_listed(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from observatory.platform.doctor.subject import PROBE_PREFIX, Subject
 from tests.unit.platform.conftest import Make
 
 
-def checks(*looks):
-    return [("system", [Check(f"check_{number}", "nothing", look) for number, look in enumerate(looks)])]
+def checks(*looks, s_max=5.0):
+    return [("system", [Check(f"check_{number}", "nothing", look, s_max) for number, look in enumerate(looks)])]
 
 
 def crash(_):
@@ -36,7 +36,7 @@ def test_a_check_that_crashes_is_a_failure_with_its_error_and_the_others_go_on(s
 def test_a_check_that_does_not_end_is_a_failure_and_the_others_go_on(subject_with: Make):
     never = threading.Event()
 
-    report = examine(subject_with(), checks(lambda _: never.wait(), lambda _: ok("fine")), check_s_max=0.05)
+    report = examine(subject_with(), checks(lambda _: never.wait(), lambda _: ok("fine"), s_max=0.05))
     never.set()
 
     assert [check.level for check in report.groups[0].checks] == ["fail", "ok"]
@@ -63,7 +63,7 @@ def test_a_probe_of_a_check_that_was_given_up_is_removed(subject_with: Make):
         return ok("late")
 
     subject = subject_with()
-    report = examine(subject, checks(stuck), check_s_max=0.2)
+    report = examine(subject, checks(stuck, s_max=0.2))
 
     assert began.is_set()
     assert report.level == "fail"

@@ -33,4 +33,4 @@ def judged_types(app: str, types: list[str]) -> Finding:
     return ok(f"{app} has {len(types)} job type{plural}: {named}{f' and {more} more' if more > 0 else ''}")
 
 
-CHECKS = (Check("handlers", "running your jobs", look_at_application),)
+CHECKS = (Check("handlers", "running your jobs", look_at_application, limits.DOCTOR_SLOW_CHECK_S_MAX),)

@@ -12,7 +12,7 @@ from observatory.core import limits
 from observatory.core.errors import CannotStart
 from observatory.platform.doctor.examine import Check
 from observatory.platform.doctor.report import Finding, fail, ok, skip, warn
-from observatory.platform.doctor.subject import Owner, Subject
+from observatory.platform.doctor.subject import Owner, Subject, is_folder
 
 DATABASE = "observatory.db"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -24,13 +24,22 @@ _AGAIN = "odd-dashboard doctor --group data"
 def look_at_folder(subject: Subject) -> Finding:
     path, place = subject.data_dir, subject.place
     called = f"{path} ({subject.data_dir_origin})"
-    blocking = next((above for above in (path, *path.parents) if above.is_symlink() or above.exists()), place)
-    if not blocking.is_dir():
+    blocking = next((above for above in (path, *path.parents) if _is_there(above)), place)
+    if not is_folder(blocking):
         return fail(f"{called}: {blocking} is not a folder", _ELSEWHERE)
     if not os.access(place, os.W_OK | os.X_OK):
         what = "cannot be written" if place == path else f"cannot be made: {place} cannot be written"
         return fail(f"{called} {what}", _writable(place))
-    return ok(called if path.exists() else f"{called}: does not exist; the first start makes it in {place}")
+    return ok(called if place == path else f"{called}: does not exist; the first start makes it in {place}")
+
+
+def _is_there(path: Path) -> bool:
+    """Also of a link that leads nowhere; False where the system does not let us see it."""
+    try:
+        path.lstat()
+    except OSError:
+        return False
+    return True
 
 
 def _writable(place: Path) -> str:
@@ -42,6 +51,8 @@ def _writable(place: Path) -> str:
 def look_at_permissions(subject: Subject) -> Finding:
     if os.name == "nt":
         return skip("the folder of a user belongs to that user alone on this system")
+    if not is_folder(subject.data_dir):
+        return skip("there is no folder that we may see")
     token = subject.data_dir / TOKEN_FILE
     faults: list[str] = []
     remedies: list[str] = []
@@ -52,15 +63,13 @@ def look_at_permissions(subject: Subject) -> Finding:
             remedies.append(f"chmod {mode} {shlex.quote(str(path))}")
     if faults:
         return warn("; ".join(faults), " && ".join(remedies))
-    if _mode(subject.data_dir) is None:
-        return ok("the folder does not exist; it is made for its owner alone")
     return ok("the folder and the token are for their owner alone")
 
 
 def _mode(path: Path) -> int | None:
     try:
         return stat.S_IMODE(path.stat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:  # it does not exist, or others keep it from us
         return None
 
 
@@ -122,8 +131,8 @@ def look_at_schema(subject: Subject) -> Finding:
 
 
 def look_at_copies(subject: Subject) -> Finding:
-    paths = subject.data_dir.glob(f"{DATABASE}.*") if subject.data_dir.is_dir() else ()
-    copies = [(path.stat().st_mtime, path) for path in paths if path.is_file()]
+    paths = subject.data_dir.glob(f"{DATABASE}.*") if is_folder(subject.data_dir) else ()
+    copies = [(path.stat().st_mtime, path) for path in paths]
     if not copies:
         return ok("none beside the data")
     copies.sort()
@@ -137,11 +146,11 @@ def _size_of(path: Path) -> str:
 
 
 def look_at_times(subject: Subject) -> Finding:
-    database = subject.data_dir / DATABASE
-    if not database.is_file():
-        return skip("no jobs yet")
-    written = datetime.fromtimestamp(database.stat().st_mtime, UTC)
-    return judged_times(written, subject.clock.now())
+    try:
+        at_s = (subject.data_dir / DATABASE).stat().st_mtime
+    except OSError:
+        return skip("there are no jobs that we may see")
+    return judged_times(datetime.fromtimestamp(at_s, UTC), subject.clock.now())
 
 
 def judged_times(written: datetime, now: datetime) -> Finding:

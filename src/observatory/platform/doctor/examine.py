@@ -31,25 +31,21 @@ class Check(msgspec.Struct, frozen=True):
     needed_for: str
     look: Look
     """May raise anything and take any time: `examine` bounds it."""
+    s_max: float = limits.DOCTOR_CHECK_S_MAX
 
 
 Group: TypeAlias = tuple[GroupName, Sequence[Check]]
 
 
-def examine(subject: Subject, groups: Sequence[Group], *, check_s_max: float | None = None) -> DoctorReport:
+def examine(subject: Subject, groups: Sequence[Group]) -> DoctorReport:
     """
     Make every check of *groups*, in order.
 
     Nothing on the machine is different afterwards, also when it is interrupted.
-
-    Args:
-        check_s_max: None means `limits.DOCTOR_CHECK_S_MAX`.
     """
-    s_max = limits.DOCTOR_CHECK_S_MAX if check_s_max is None else check_s_max
     try:
         reports = tuple(
-            GroupReport(name=name, checks=tuple(_report(check, subject, s_max) for check in checks))
-            for name, checks in groups
+            GroupReport(name=name, checks=tuple(_report(check, subject) for check in checks)) for name, checks in groups
         )
     finally:
         subject.probes.close()
@@ -61,8 +57,8 @@ def examine(subject: Subject, groups: Sequence[Group], *, check_s_max: float | N
     )
 
 
-def _report(check: Check, subject: Subject, s_max: float) -> CheckReport:
-    finding = _bounded(check.look, subject, s_max)
+def _report(check: Check, subject: Subject) -> CheckReport:
+    finding = _bounded(check.look, subject, check.s_max)
     return CheckReport(
         name=check.name,
         level=finding.level,

@@ -5,6 +5,7 @@ import shlex
 import sys
 from importlib import metadata
 
+from observatory.core import limits
 from observatory.platform.doctor.examine import Check
 from observatory.platform.doctor.report import Finding, fail, ok, warn
 from observatory.platform.doctor.subject import Subject
@@ -85,7 +86,7 @@ def install_command(packages: list[str], subject: Subject) -> str:
 CHECKS = (
     Check("version", "reporting faults", look_at_version),
     Check("python", "everything", look_at_python),
-    Check("packages", "everything", look_at_packages),
+    Check("packages", "everything", look_at_packages, limits.DOCTOR_SLOW_CHECK_S_MAX),
     Check("event_loop", "speed", look_at_event_loop),
     Check("settings", "starting", look_at_settings),
 )

@@ -146,8 +146,16 @@ class Subject:
 
     @property
     def place(self) -> Path:
-        """The data folder, or the nearest folder above it that exists."""
-        return next((path for path in (self.data_dir, *self.data_dir.parents) if path.is_dir()), self.data_dir)
+        """The data folder, or the nearest folder above it that exists and may be seen."""
+        return next((path for path in (self.data_dir, *self.data_dir.parents) if is_folder(path)), self.data_dir)
+
+
+def is_folder(path: Path) -> bool:
+    """False also where the system does not let us see it."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def service_at(url: str) -> str | None:
