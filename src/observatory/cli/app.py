@@ -40,6 +40,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("workers", "reading:workers", "List processors and what they run."),
     ("types", "reading:types", "List job types that some processor knows."),
     ("schedules", "schedules:schedules", "List schedules; set, pause, resume or delete one, and see its ticks."),
+    ("doctor", "doctor:doctor", "Look whether this machine has what the observatory needs."),
     ("audit", "audit:audit", "Compare what was accepted with what exists."),
     ("rebuild", "keeping:rebuild", "Make the counters anew from the history."),
     ("backup", "keeping:backup", "Copy all data into a new folder, also while the system runs."),

@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
 MEANING: dict[ExitCode, str] = {
     ExitCode.DONE: "Done. Also when the reader of a pipe went away, and when `up` was stopped by Ctrl-C or SIGTERM.",
     ExitCode.FAILED: "It did not work: an unknown job, a missing permission, a start that failed, faults found by "
-    "`audit` or by `contracts validate`.",
+    "`audit`, `contracts validate` or `doctor`.",
     ExitCode.USAGE: "The command or a setting is written wrongly. Nothing was done.",
     ExitCode.NOT_REACHABLE: "A service did not answer, or answered that it cannot. For a write it may not be known "
     "whether it took effect; the message says so.",

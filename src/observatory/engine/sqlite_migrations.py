@@ -58,7 +58,7 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], *, path
         DataFolderUnusable: Another program's file, or a migration that was applied is not the one this release
             knows; it was not touched.
     """
-    version = _usable_version(connection, migrations, path)
+    version = usable_version(connection, migrations, path)
     todo = migrations[version:]
     copy = _copy_before(connection, path, version) if todo and version else None
     for migration in todo:
@@ -77,13 +77,19 @@ def refuse_unusable(path: Path, migrations: list[Migration]) -> None:
     if path.exists() and path.stat().st_size:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
-            _usable_version(connection, migrations, path)
+            usable_version(connection, migrations, path)
         finally:
             connection.close()
 
 
-def _usable_version(connection: sqlite3.Connection, migrations: list[Migration], path: Path) -> int:
-    """The version of a file that may be migrated; any other one is refused."""
+def usable_version(connection: sqlite3.Connection, migrations: list[Migration], path: Path) -> int:
+    """
+    The version of a file that may be migrated; any other one is refused. Only reads.
+
+    Raises:
+        DataTooNew: The file was written by a later release.
+        DataFolderUnusable: Another program's file, or of a modified build.
+    """
     version = schema_version(connection)
     is_empty = connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
     has_our_record = not is_empty and version > 0 and _has_our_record(connection)

@@ -17,7 +17,7 @@ from observatory.core.folds import STATS_VIEW
 from observatory.core.sources import Clock
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import Migration, load_migrations, schema_version
+from observatory.engine.sqlite_migrations import Migration, load_migrations, schema_version, usable_version
 from observatory.engine.sqlite_reader import SqliteReader
 from observatory.engine.sqlite_schema import damage, schema_faults
 from observatory.event_log.port import EventLog
@@ -72,6 +72,28 @@ def audit_folder(path: Path, *, drivers: Drivers, say: Say | None = None, clock:
         return asyncio.run(auditor.run())
 
     return read_folder(path, audit, migrations=drivers.migrations)
+
+
+def schema_numbers(path: Path, migrations: Path) -> tuple[int, int] | None:
+    """
+    The schema of the database in the data folder at *path*, and the newest one that this release knows.
+
+    Only reads, also beside a running owner. None when there is no database yet.
+
+    Raises:
+        DataTooNew: Written by a later release.
+        DataFolderUnusable: Another program's file, unreadable or damaged.
+    """
+    database = DataFolder(path).database
+    with _clear_errors(database):
+        if not database.exists() or not database.stat().st_size:
+            return None
+        known = load_migrations(migrations)
+        file = SqliteReader(database, readers=InlineExecutor())
+        try:
+            return file.read_now(lambda connection: usable_version(connection, known, database)), len(known)
+        finally:
+            file.abandon()
 
 
 def read_folder(path: Path, work: Callable[[SqliteReader], T], *, migrations: Path, in_snapshot: bool = True) -> T:

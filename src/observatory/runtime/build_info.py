@@ -55,6 +55,11 @@ def version() -> str:
     return metadata.version(DISTRIBUTION)
 
 
+def is_in_checkout() -> bool:
+    """True when this program runs from the source tree, in place."""
+    return is_checkout(_CHECKOUT)
+
+
 def is_checkout(root: Path) -> bool:
     """True when *root* is the source tree of this project."""
     return (root / "VERSION").is_file() and (root / "src" / "observatory").is_dir()

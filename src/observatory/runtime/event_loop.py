@@ -10,3 +10,12 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
+
+
+def event_loop_called() -> str:
+    """Which one `new_event_loop` gives, for people."""
+    try:
+        import uvloop  # noqa: PLC0415  as above
+    except ImportError:
+        return "asyncio"
+    return f"uvloop {uvloop.__version__}"

@@ -59,7 +59,7 @@ from observatory.read_model.schedules import ScheduleReadModel
 from observatory.read_model.stream import Streams
 from observatory.runtime import backing_up, restoring
 from observatory.runtime.application import handlers_of
-from observatory.runtime.auditing import Drivers, audit_folder
+from observatory.runtime.auditing import Drivers, audit_folder, schema_numbers
 from observatory.runtime.backing_up import Say as SayPart
 from observatory.runtime.backup_files import Manifest
 from observatory.runtime.build_info import build_info
@@ -172,6 +172,11 @@ def restore_backup(backup: Path, data_dir: Path, *, is_forced: bool, say: SayPar
     return restoring.restore(
         backup, data_dir, drivers=DRIVERS, open_file=open_file, ids=SystemIds(), is_forced=is_forced, say=say
     )
+
+
+def schema_of(data_dir: Path) -> tuple[int, int] | None:
+    """The schema of *data_dir* and the newest that the drivers know; see `auditing.schema_numbers`. Only reads."""
+    return schema_numbers(data_dir, MIGRATIONS)
 
 
 class Wiring:

@@ -174,6 +174,10 @@ WRONG = [
     (["up", "--log", "loud"], "--log must be one of debug, info, warning, error"),
     (["up", "--open", "maybe"], "--open"),
     (["audit", "--bogus"], "--bogus"),
+    (["doctor", "--bogus"], "--bogus"),
+    (["doctor", "--group", "nonsense"], "--group"),
+    (["doctor", "extra"], "extra"),
+    (["doctor", "--data-dir", "~nobody-of-this-name/x"], "no such home folder"),
 ]
 
 
@@ -323,7 +327,15 @@ def on_a_terminal(data_dir: Path, *arguments: str, **variables: str) -> str:
 # --- streams that end early -----------------------------------------------------------------------
 
 
-CLOSED_EARLY = [("--help",), ("--version",), ("jobs",), ("jobs", "--json"), ("up", "--help"), ("config", "show")]
+CLOSED_EARLY = [
+    ("--help",),
+    ("--version",),
+    ("jobs",),
+    ("jobs", "--json"),
+    ("up", "--help"),
+    ("config", "show"),
+    ("doctor",),
+]
 
 
 @pytest.mark.parametrize("arguments", CLOSED_EARLY, ids=words)

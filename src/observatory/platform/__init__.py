@@ -1,0 +1,1 @@
+"""The machine around the observatory: what it offers and what it lacks."""
