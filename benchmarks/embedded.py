@@ -17,9 +17,14 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
+import msgspec
+
 from observatory import JobContext, Observatory
 from observatory.engine.sqlite_file import connect
+from observatory.gateway.gateway import Gateway
+from observatory.gateway.submit import CallContext
 from observatory.runtime.event_loop import new_event_loop
+from observatory.runtime.sources import SystemClock
 from observatory.testing.factories import new_job
 from tests.loops.place import Place, running_place
 
@@ -152,13 +157,14 @@ async def until_completed(here: Place, count: int) -> None:
 
 
 async def latencies_ms(here: Place, count: int = LATENCIES) -> list[float]:
-    """From the call of submit to the first line of the handler, one job every `PACE_S`."""
+    """From the call of the gateway's submit to the first line of the handler, one job every `PACE_S`."""
+    gateway = Gateway(here.store, here.queries, here.bus, clock=SystemClock(), ids=here.ids)
     waits: list[float] = []
     for number in range(count):
         begun = begun_s[number] = asyncio.get_running_loop().create_future()
+        body = msgspec.json.encode({"type": "stamp", "payload": {"number": number}})
         began_s = time.perf_counter()
-        await here.store.submit([new_job(here.ids, type="stamp", payload={"number": number})])
-        await here.bus.hint()
+        await gateway.submit(body, CallContext(correlation_id=here.ids.new_id()))
         waits.append((await begun - began_s) * 1e3)
         await asyncio.sleep(PACE_S)
     return waits

@@ -152,6 +152,15 @@ class TestIdempotency:
             await subscription.close()
             await hints.close()
 
+    async def test_a_hint_ahead_never_fails_and_takes_nothing_from_the_hint_that_follows(self, movement):
+        hints = await movement.bus.listen()
+
+        movement.bus.hint_ahead()
+        await hints.wait(timeout_s=0)
+        await movement.bus.hint()
+
+        assert await hints.wait(timeout_s=3_600.0)
+
     async def test_many_hints_count_as_one(self, movement):
         hints = await movement.bus.listen()
         for _ in range(5):

@@ -83,7 +83,7 @@ class SqliteFile:
         self._committed: list[tuple[Event, int]] = []
         """Events of transactions that committed and are not in `recent_events` yet."""
         self.has_committed = asyncio.Event()
-        """Set after every group that was written. Whoever waits for it clears it."""
+        """Set after every group that wrote events, or may have. Whoever waits for it clears it."""
         self.write_error: sqlite3.Error | None = None
         """Why the file did not take the last unit that it was given; None once it took one again."""
 
@@ -177,6 +177,8 @@ class SqliteFile:
     async def _write_groups(self) -> None:
         loop = asyncio.get_running_loop()
         try:
+            for _ in range(_TURNS_BEFORE_THE_FIRST):
+                await asyncio.sleep(0)
             while self._waiting:
                 group = self._waiting[: limits.WRITE_GROUP_MAX]
                 del self._waiting[: limits.WRITE_GROUP_MAX]
@@ -186,12 +188,14 @@ class SqliteFile:
                     answers = await loop.run_in_executor(self._writer_executor, self.run_group, units)
                 except Exception as error:  # noqa: BLE001 — nobody waits for this task: its error belongs to the callers
                     answers = [(None, error)] * len(group)
+                has_news = bool(self._committed) or any(error is not None for _, error in answers)
                 self.recent_events.offer(self._committed)
                 self._committed.clear()
                 for (_, future), (value, error) in zip(group, answers, strict=True):
                     self._note(error)
                     _answer(future, value, error)
-                self.has_committed.set()
+                if has_news:
+                    self.has_committed.set()
         finally:
             self._writing = None
 
@@ -342,6 +346,9 @@ def connect(path: Path, *, is_reader: bool = False) -> sqlite3.Connection:
         connection.execute(f"PRAGMA journal_size_limit = {limits.JOURNAL_BYTES_KEPT}")
     return connection
 
+
+_TURNS_BEFORE_THE_FIRST = 4
+"""Turns of the loop before the first group after a rest: whoever was woken together with its first caller joins it."""
 
 _FAULTS_OF_UNITS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
 

@@ -83,6 +83,9 @@ class InProcessBus:
         return subscription
 
     async def hint(self) -> None:
+        self.hint_ahead()
+
+    def hint_ahead(self) -> None:
         for hints in self._hints:
             hints.offer()
 

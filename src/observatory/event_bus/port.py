@@ -85,6 +85,15 @@ class EventBus(Protocol):
         """Tell every processor that jobs became ready. Cheap; never waits for a processor."""
         ...
 
+    def hint_ahead(self) -> None:
+        """
+        As `hint`, by somebody who asks for the commit right after the call. Never waits and never fails.
+
+        A processor beside the store can then queue its claim behind the very write that it is for, and one commit
+        takes both. A bus between processes may do nothing: the hint after the commit comes all the same.
+        """
+        ...
+
     async def listen(self) -> Hints:
         """Wake-ups from now on."""
         ...

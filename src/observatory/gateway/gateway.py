@@ -82,7 +82,7 @@ class Gateway:
         now = self._clock.now()
         prepared = [await self._prepared_or_refusal(document, context, now) for document in documents]
         new_jobs = [item for item in prepared if isinstance(item, NewJob)]
-        stored = iter(await self._store.submit(new_jobs) if new_jobs else [])
+        stored = iter(await self._stored(new_jobs) if new_jobs else [])
         answers = [next(stored) if isinstance(item, NewJob) else item for item in prepared]
         await self._hint(answers)
         return answers
@@ -158,11 +158,16 @@ class Gateway:
             return error
 
     async def _submit_one(self, job: NewJob) -> Submitted:
-        [answer] = await self._store.submit([job])
+        [answer] = await self._stored([job])
         if isinstance(answer, ObservatoryError):
             raise answer
         await self._hint([answer])
         return answer
+
+    async def _stored(self, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
+        if any(job.run_at is None for job in jobs):
+            self._bus.hint_ahead()
+        return await self._store.submit(jobs)
 
     async def _hint(self, answers: Sequence[Submitted | ObservatoryError]) -> None:
         """Wake the processors when something became ready. They look by themselves when the hint is lost."""

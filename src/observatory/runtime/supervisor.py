@@ -1,7 +1,6 @@
 """Runs loops: `run_once()` while there is work, `wait()` while there is none, and again after a failure."""
 
 import asyncio
-import contextlib
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -55,6 +54,8 @@ class LoopState:
         """When the round that is under way began, by the monotonic clock; None between two rounds."""
         self.has_ended = False
         """True once it will not run again."""
+        self.waiting: asyncio.Task[Any] | None = None
+        """Its task while there is nothing to do: a stop need not let it wait to the end."""
 
 
 class Supervisor:
@@ -94,6 +95,10 @@ class Supervisor:
         async with asyncio.TaskGroup() as tasks:
             for loop in loops:
                 tasks.create_task(self._run(loop, stop), name=loop.name)
+            await stop.wait()
+            for state in self.states.values():
+                if state.waiting is not None:
+                    state.waiting.cancel()
 
     async def _run(self, loop: Loop, stop: asyncio.Event) -> None:
         state = self.states.setdefault(loop.name, LoopState(loop.name))
@@ -102,7 +107,7 @@ class Supervisor:
                 try:
                     await self._round(loop, state, stop)
                 except Exception as error:  # noqa: BLE001 — whatever it was, the loop is run again
-                    await _until(stop, asyncio.sleep(self._note_failure(state, error)))
+                    await self._wait(state, stop, asyncio.sleep(self._note_failure(state, error)))
         finally:
             state.has_ended = True
 
@@ -116,8 +121,23 @@ class Supervisor:
         if done:
             await asyncio.sleep(0)
         else:
-            await _until(stop, loop.wait())
+            await self._wait(state, stop, loop.wait())
         state.failures = 0
+
+    async def _wait(self, state: LoopState, stop: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> None:
+        """Await *waiting* in this very task, but no longer than until *stop* is set. Raises what *waiting* raises."""
+        if stop.is_set():
+            waiting.close()
+            return
+        task = state.waiting = asyncio.current_task()
+        try:
+            await waiting
+        except asyncio.CancelledError:
+            if task is None or not stop.is_set():
+                raise
+            task.uncancel()
+        finally:
+            state.waiting = None
 
     def _note_failure(self, state: LoopState, error: Exception) -> float:
         """Log the failure and return how long to pause, in seconds."""
@@ -130,17 +150,3 @@ class Supervisor:
             exc_info=None if is_expected else error,
         )  # fmt: skip
         return pause_s
-
-
-async def _until(stop: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> None:
-    """Await *waiting*, but no longer than until *stop* is set. Raises what *waiting* raises."""
-    wait, stopped = asyncio.ensure_future(waiting), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait([wait, stopped], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        wait.cancel()
-        stopped.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await stopped
-        with contextlib.suppress(asyncio.CancelledError):
-            await wait

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import pytest
 
 from observatory.core import limits
@@ -12,6 +13,7 @@ from observatory.core.errors import ObservatoryError, StoreUnavailable, UnknownJ
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import CommitUnknown, FileGone, SqliteFile, translated
 from observatory.engine.sqlite_text import DamagedRow
+from observatory.testing.factories import JobFactory
 
 
 class CountingFile(SqliteFile):
@@ -443,12 +445,30 @@ async def test_what_a_unit_gets_wrong_itself_is_not_the_files_fault(file, error)
     assert file.write_error is None
 
 
-async def test_waiters_learn_of_a_commit(file):
-    assert not file.has_committed.is_set()
+async def test_waiters_learn_of_a_commit_that_wrote_events(file):
+    event = msgspec.structs.replace(JobFactory().pending().events[0], position=1)
 
     await file.write(insert(1))
+    assert not file.has_committed.is_set()
+
+    await file.write(lambda connection: file.written([(event, 2)]))
 
     assert file.has_committed.is_set()
+    assert file.recent_events.after(0, count_max=10) == [event]
+
+
+async def test_events_of_a_transaction_that_failed_are_not_told(file):
+    event = msgspec.structs.replace(JobFactory().pending().events[0], position=1)
+
+    def unit(connection):
+        file.written([(event, 2)])
+        raise KeyError("no")
+
+    with pytest.raises(KeyError):
+        await file.write(unit)
+
+    assert file.recent_events.after(0, count_max=10) == []
+    assert file.has_committed.is_set(), "whoever waits looks for what may have been written all the same"
 
 
 def every_error(kind):

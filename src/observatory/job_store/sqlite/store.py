@@ -118,13 +118,13 @@ class SqliteJobStore:
         begin = Claim(worker=worker, lease_s=lease_s)
         room = (count_max, buffer_max)
         with translated(StoreUnavailable):
-            if not await self._file.read(lambda connection: has_ready(connection, types, *room)):
-                return []
             return await self._file.write(lambda connection: self._claim(connection, types, begin, *room))
 
     def _claim(
         self, connection: Connection, types: Sequence[str], begin: Claim, count_max: int, buffer_max: int
     ) -> list[Job]:
+        if not has_ready(connection, types):
+            return []
         at, pending = self._clock.now(), list[Pending]()
         wait = msgspec.structs.replace(begin, buffered=True)
         admission = read_admission(connection, count_max, buffer_max)
