@@ -321,7 +321,10 @@ class TestConsumer:
         assert ledger.positions == [1, 2]
 
     @pytest.mark.parametrize("seed", range(20))
-    async def test_whatever_the_bus_does_every_position_comes_once_and_in_order(self, movement, events, seed):
+    async def test_whatever_the_bus_does_every_position_comes_once_and_in_order(
+        self, movement, events, seed, monkeypatch
+    ):
+        monkeypatch.setattr(limits, "POLL_S", 0.0)
         chance = random.Random(seed)
         log, ledger = Everything(events), Ledger()
 
@@ -340,5 +343,6 @@ class TestConsumer:
         ledger.fails = 0
         for _ in range(200):
             await consumer.run_once()
+            await consumer.wait(timeout_s=0.0)
 
         assert ledger.positions == list(range(1, len(events) + 1))

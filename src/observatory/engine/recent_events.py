@@ -19,6 +19,8 @@ class RecentEvents:
         self._events: deque[tuple[Event, int]] = deque()
         """With the bytes of each payload."""
         self._bytes_sum = 0
+        self.head: int | None = None
+        """The newest position of the table; None when something may have been committed that is not known here."""
 
     def offer(self, events: Iterable[tuple[Event, int]]) -> None:
         """Take up what was committed, in order, each with the bytes of its payload."""
@@ -28,6 +30,7 @@ class RecentEvents:
                 self._clear()
             self._events.append((event, size))
             self._bytes_sum += size
+            self.head = event.position
         while len(self._events) > limits.RECENT_EVENTS_MAX or self._bytes_sum > limits.READ_BYTES_MAX:
             self._bytes_sum -= self._events.popleft()[1]
 
@@ -49,6 +52,15 @@ class RecentEvents:
                 break
             found.append(event)
         return found
+
+    def doubt(self) -> None:
+        """A commit may have taken effect unseen."""
+        self.head = None
+
+    def assure(self, position: int) -> None:
+        """The table was read and had nothing after *position*. What was offered meanwhile knows better."""
+        if self.head is None:
+            self.head = position
 
     def _clear(self) -> None:
         self._events.clear()

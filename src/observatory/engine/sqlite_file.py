@@ -188,8 +188,11 @@ class SqliteFile:
                     answers = await loop.run_in_executor(self._writer_executor, self.run_group, units)
                 except Exception as error:  # noqa: BLE001 — nobody waits for this task: its error belongs to the callers
                     answers = [(None, error)] * len(group)
-                has_news = bool(self._committed) or any(error is not None for _, error in answers)
+                is_sure = all(error is None for _, error in answers)
+                has_news = bool(self._committed) or not is_sure
                 self.recent_events.offer(self._committed)
+                if not is_sure:
+                    self.recent_events.doubt()
                 self._committed.clear()
                 for (_, future), (value, error) in zip(group, answers, strict=True):
                     self._note(error)

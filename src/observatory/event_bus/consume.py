@@ -54,9 +54,15 @@ class Consumer:
         self._target = target
         self._subscription: Subscription | None = None
         self._delivery: Delivery | None = None
+        self._looks = False
+        """True when it is time to look into the log, although nothing was delivered."""
+
+    def look(self) -> None:
+        """Have the next round look into the log, whatever is delivered: the target went back."""
+        self._looks = True
 
     async def run_once(self) -> int:
-        """Apply what was delivered, or what the log has when nothing was; returns the new events' number."""
+        """Apply what was delivered, or when it is time what the log has; returns how many events were new."""
         if self._subscription is None:
             self._subscription = await self._bus.subscribe(self.name)
             await self._target.load()
@@ -64,19 +70,29 @@ class Consumer:
         delivery = self._delivery or await self._receive(self._subscription, timeout_s=0)
         self._delivery = None
         if delivery is None:
-            return await self._catch_up(None)
+            return await self._look()
+        self._looks = True  # until it was applied
         applied = 0
-        first = delivery.events[0].position
+        first, last = delivery.events[0].position, delivery.events[-1].position
         if first is not None and first > self._target.checkpoint + 1:
             applied += await self._catch_up(first - 1)
         applied += await self._target.apply(delivery.events)
         await self._subscription.ack(delivery)
+        self._looks = last is not None and last > self._target.checkpoint
+        return max(applied, int(self._looks))
+
+    async def _look(self) -> int:
+        if not self._looks:
+            return 0
+        applied = await self._catch_up(None)
+        self._looks = False
         return applied
 
     async def wait(self, *, timeout_s: float = limits.POLL_S) -> None:
-        """Return when something was delivered, or when it is time to look into the log all the same."""
+        """Return when something was delivered or the time is over; after `POLL_S` the next round reads the log."""
         if self._subscription is not None and self._delivery is None:
             self._delivery = await self._receive(self._subscription, timeout_s=timeout_s)
+            self._looks = self._looks or (self._delivery is None and timeout_s >= limits.POLL_S)
 
     async def _receive(self, subscription: Subscription, *, timeout_s: float) -> Delivery | None:
         try:

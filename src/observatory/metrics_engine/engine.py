@@ -78,6 +78,7 @@ class MetricsEngine:
             return 1
         self._was_overtaken = False
         if not count and self._is_idle and self._stats.is_saved and await self._stats.notice_rebuild():
+            self._consumer.look()
             count = await self._consumer.run_once()
         self._is_idle = not count
         return count

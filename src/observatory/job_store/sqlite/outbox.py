@@ -1,7 +1,6 @@
 """`Outbox` over one `SqliteFile`: the tail of its events."""
 
 import asyncio
-import contextlib
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -29,6 +28,8 @@ class SqliteOutbox:
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
         self._confirmed: int | None = None
+        self._looks = True
+        """True when it is time to read the table, whatever is known from memory."""
 
     async def unpublished(self, *, count_max: int) -> list[Event]:
         assert 1 <= count_max <= limits.RELAY_BATCH_MAX, f"a batch of {count_max}"
@@ -36,16 +37,21 @@ class SqliteOutbox:
             if self._confirmed is None:
                 self._confirmed = await self._file.read(_head)
             recent = self._file.recent_events.after(self._confirmed, count_max=count_max)
-            if recent:
+            if recent or (self._file.recent_events.head == self._confirmed and not self._looks):
                 return recent
             tail, values = "WHERE position > ? ORDER BY position", (self._confirmed,)
             events, _ = await self._file.read(lambda c: read_events(c, tail, values, count_max=count_max))
+        self._looks = False
+        if not events:
+            self._file.recent_events.assure(self._confirmed)
         return events
 
     async def wait(self, *, timeout_s: float) -> None:
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(timeout_s):
                 await self._file.has_committed.wait()
+        except TimeoutError:
+            self._looks = True
         self._file.has_committed.clear()
 
     async def confirm(self, position: int) -> None:
