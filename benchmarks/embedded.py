@@ -86,12 +86,12 @@ async def one_round() -> dict[str, float]:
             BARE_BATCH: bare(path, BATCH, BATCHES * BATCH),
         }
         async with place(path / "submit") as idle:
-            figures["submit, one caller, jobs/s"] = await rate(SINGLES, lambda: submit_by(idle, 1))
-            figures["submit, 8 callers, jobs/s"] = await rate(SINGLES, lambda: submit_by(idle, CALLERS))
+            figures["submit, one caller, jobs/s"] = await rate(SINGLES, lambda: submit_by(idle, 1, SINGLES))
+            figures["submit, 8 callers, jobs/s"] = await rate(SINGLES, lambda: submit_by(idle, CALLERS, SINGLES))
             figures["submit in batches of 500, jobs/s"] = await rate(BATCHES * BATCH, lambda: submit_batches(idle))
         async with place(path / "drain", slots=64, works=True) as busy:
-            figures["end to end, noop jobs/s"] = await rate(DRAINED, lambda: drain(busy))
-            waits_ms = await latencies_ms(busy)
+            figures["end to end, noop jobs/s"] = await rate(DRAINED, lambda: drain(busy, DRAINED))
+            waits_ms = await latencies_ms(busy, LATENCIES)
         figures["latency submit to start at 50/s, median ms"] = statistics.median(waits_ms)
         figures["latency submit to start at 50/s, p99 ms"] = sorted(waits_ms)[int(len(waits_ms) * 0.99)]
         return figures
@@ -116,7 +116,7 @@ def insert(connection: sqlite3.Connection, first: int, count: int) -> None:
 
 @contextlib.asynccontextmanager
 async def place(folder: Path, *, slots: int = 4, works: bool = False) -> AsyncGenerator[Place]:
-    folder.mkdir()  # noqa: ASYNC240 — nothing else runs yet
+    folder.mkdir(exist_ok=True)  # noqa: ASYNC240 — nothing else runs yet
     async with running_place(folder, app.handlers if works else {}, slots=slots, app="benchmarks.embedded:app") as here:
         yield here
 
@@ -127,7 +127,7 @@ async def rate(count: int, work: Callable[[], Awaitable[object]]) -> float:
     return count / (time.perf_counter() - began_s)
 
 
-async def submit_by(here: Place, callers: int, count: int = SINGLES) -> None:
+async def submit_by(here: Place, callers: int, count: int) -> None:
     async def one_caller() -> None:
         for _ in range(count // callers):
             await here.store.submit([new_job(here.ids, type="nobody")])
@@ -140,7 +140,7 @@ async def submit_batches(here: Place) -> None:
         await here.store.submit([new_job(here.ids, type="nobody") for _ in range(BATCH)])
 
 
-async def drain(here: Place, count: int = DRAINED) -> None:
+async def drain(here: Place, count: int) -> None:
     """Submit while the processor works, and wait until the last job is final."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(until_completed(here, count))
@@ -156,7 +156,7 @@ async def until_completed(here: Place, count: int) -> None:
         count -= sum(event.event_type == "job.completed" for event in delivery.events)
 
 
-async def latencies_ms(here: Place, count: int = LATENCIES) -> list[float]:
+async def latencies_ms(here: Place, count: int) -> list[float]:
     """From the call of the gateway's submit to the first line of the handler, one job every `PACE_S`."""
     gateway = Gateway(here.store, here.queries, here.bus, clock=SystemClock(), ids=here.ids)
     waits: list[float] = []

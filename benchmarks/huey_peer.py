@@ -87,7 +87,9 @@ async def _our_round() -> dict[str, float]:
         async with embedded.place(path / "submit") as idle:
             figures[ONE] = await embedded.rate(SUBMITTED, lambda: embedded.submit_by(idle, 1, SUBMITTED))
             figures[EIGHT] = await embedded.rate(SUBMITTED, lambda: embedded.submit_by(idle, CALLERS, SUBMITTED))
-            figures[BATCH] = await embedded.rate(20_000, lambda: embedded.submit_batches(idle))
+            figures[BATCH] = await embedded.rate(
+                embedded.BATCH * embedded.BATCHES, lambda: embedded.submit_batches(idle)
+            )
         async with embedded.place(path / "drain", slots=64, works=True) as busy:
             figures[WHOLE] = await embedded.rate(DRAINED, lambda: embedded.drain(busy, DRAINED))
             waits_ms = await embedded.latencies_ms(busy, LATENCIES)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import embedded, http, queues, retention
+from benchmarks import embedded, growth, http, huey_peer, queues, retention
 from tests.e2e.process import ROOT, Up
 
 
@@ -20,6 +20,35 @@ async def test_the_embedded_scenario_gives_every_figure(monkeypatch: pytest.Monk
 
     assert all(value > 0 for value in figures.values())
     assert {name for ratio in embedded.RATIOS for name in ratio} <= figures.keys()
+
+
+def test_the_comparison_with_huey_gives_every_figure_of_both(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, size in (("PAIRS", 1), ("SUBMITTED", 16), ("DRAINED", 20), ("LATENCIES", 3)):
+        monkeypatch.setattr(huey_peer, name, size)
+    for name, size in (("BATCH", 10), ("BATCHES", 2)):
+        monkeypatch.setattr(embedded, name, size)
+
+    huey_peer.main()
+
+    lines = capsys.readouterr().out.splitlines()
+    names = (huey_peer.ONE, huey_peer.EIGHT, huey_peer.BATCH, huey_peer.WHOLE, huey_peer.P50, huey_peer.P99)
+    assert [name for name in names if not any(line.strip().startswith(name) for line in lines)] == []
+
+
+def test_the_growth_scenario_asks_every_question(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, size in (("JOBS", 60), ("PAIRS", 1), ("DRAINED", 20), ("PIECE", 30), ("QUESTIONS", 2)):
+        monkeypatch.setattr(growth, name, size)
+    monkeypatch.setattr(embedded, "BATCH", 10)
+
+    growth.main()
+
+    said = capsys.readouterr().out
+    assert said.count("target: p95") == 9
+    assert "median of 1 pairs" in said
 
 
 async def test_the_retention_scenario_gives_every_figure(monkeypatch: pytest.MonkeyPatch) -> None:
