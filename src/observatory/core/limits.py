@@ -195,6 +195,9 @@ APPLY_BATCH_MAX = 1_000
 
 DUE_BATCH_MAX = 500
 RESCUE_BATCH_MAX = 500
+WRITER_CACHE_BYTES = 16 * 1024 * 1024
+"""Pages of the database that the writer keeps in memory at most."""
+
 RECENT_EVENTS_MAX = 10_000
 """Events that were committed last and are kept in memory for the relay, of at most `READ_BYTES_MAX` together."""
 
