@@ -346,6 +346,8 @@ def connect(path: Path, *, is_reader: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 2000")
+        # What a statement of many rows needs to be undone alone would else go to a file in another folder.
+        connection.execute("PRAGMA temp_store = MEMORY")
         # SQLite's 2 MiB do not hold the inner pages and the last leaves of every index of a large store.
         connection.execute(f"PRAGMA cache_size = -{limits.WRITER_CACHE_BYTES // 1024}")
         connection.execute(f"PRAGMA journal_size_limit = {limits.JOURNAL_BYTES_KEPT}")

@@ -1,7 +1,11 @@
 """Do many rows in one statement do what one by one would?"""
 
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +48,30 @@ def test_a_row_that_is_refused_fails_its_statement():
 
         with pytest.raises(sqlite3.IntegrityError):
             execute_rows(connection, "INSERT INTO t VALUES {rows}", [(1,), (2,), (1,)])
+
+
+def test_many_rows_need_no_temporary_folder(tmp_path):
+    script = """
+import sys
+from pathlib import Path
+from observatory.engine.sqlite_file import connect
+from observatory.engine.sqlite_rows import execute_rows
+
+connection = connect(Path(sys.argv[1]))
+connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, key TEXT UNIQUE, body TEXT)")
+connection.execute("BEGIN")
+rows = [(n, f"{(n * 7919) % 10007:05d}", "x" * 2000) for n in range(2000)]
+assert execute_rows(connection, "INSERT INTO t VALUES {rows}", rows) == 2000
+connection.execute("COMMIT")
+"""
+    missing = str(tmp_path / "missing")
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "a.db")],
+        env=os.environ | {"TMPDIR": missing, "SQLITE_TMPDIR": missing},
+        cwd="/proc" if Path("/proc/self").exists() else None,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
