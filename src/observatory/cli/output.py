@@ -73,6 +73,10 @@ class Output:
         """One line of our own words, or of text that `cell` made harmless."""
         write(self._out, text)
 
+    def again(self, text: str) -> None:
+        """*text* in place of the line that the cursor is on, which stays open. Only in a terminal."""
+        write(self._out, f"\r\x1b[2K{text}", end="", is_flushed=True)
+
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
         """Aligned columns without borders; the titles only for a person, so that a pipe gets rows alone."""
         cells = [[cell(row.get(column.field)) for column in columns] for row in rows]

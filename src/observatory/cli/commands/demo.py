@@ -75,22 +75,24 @@ def _tell(out: Output, data_dir: Path | None, *, seed: int, is_quick: bool, keep
 
     teller = Teller(out, is_json=is_json, is_paced=not is_quick)
     with stage(data_dir, keeps=keeps) as opened:
-        teller.begin(SECONDS if is_quick else MINUTE, _where(opened, is_kept=keeps or data_dir is not None))
+        teller.begin(SECONDS if is_quick else MINUTE, _where(opened))
+        if opened.web is not None:
+            teller.line(f"Watch it there too:  {cell(opened.web)}")
         with leaving_order(opened):
             play = Play(
                 opened, teller, SystemClock(), run=SystemIds().new_id(), seed=seed, size=QUICK if is_quick else FULL
             )
             is_as_told = tell(play)
-    if opened.is_own and (keeps or data_dir is not None):
+    if opened.is_own and opened.remains:
         teller.line(f"Look around:  odd-dashboard up --data-dir {cell(str(opened.data_dir), bytes_max=4096)}")
     return ExitCode.DONE if is_as_told else ExitCode.FAILED
 
 
-def _where(opened: "Stage", *, is_kept: bool) -> str:
+def _where(opened: "Stage") -> str:
     folder = cell(str(opened.data_dir), bytes_max=4096)
     if not opened.is_own:
         return f"It plays in the observatory that runs in {folder}."
-    kept = f"in {folder}" if is_kept else "in a temporary folder that is removed afterwards"
+    kept = f"in {folder}" if opened.remains else "in a temporary folder that is removed afterwards"
     return f"It plays in an observatory of its own, {kept}."
 
 

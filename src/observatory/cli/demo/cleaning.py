@@ -35,12 +35,13 @@ def clean(data_dir: Path | None) -> tuple[list[Path], int | None]:
 
 @contextlib.contextmanager
 def leaving_order(stage: Stage) -> Generator[None]:
-    """However the story ends, an observatory that goes on afterwards is left as it was, but for final jobs."""
+    """However the story ends, an observatory whose data stay is left as it was, but for final jobs."""
     try:
         yield
     finally:
-        with contextlib.suppress(ObservatoryError):
-            put_in_order(stage.api)
+        if stage.remains:
+            with contextlib.suppress(ObservatoryError):
+                put_in_order(stage.api)
 
 
 def remove_kept_folders() -> Iterator[Path]:

@@ -30,11 +30,12 @@ class Size:
     attempts: int
     frames: int
     frame_s: float
+    frames_before_kill: int
     ticks: int
 
 
-FULL = Size(files=40, burst=4_000, attempts=4, frames=30, frame_s=0.15, ticks=5)
-QUICK = Size(files=8, burst=300, attempts=2, frames=8, frame_s=0.1, ticks=2)
+FULL = Size(files=40, burst=4_000, attempts=4, frames=30, frame_s=0.2, frames_before_kill=4, ticks=5)
+QUICK = Size(files=8, burst=300, attempts=2, frames=8, frame_s=0.1, frames_before_kill=0, ticks=2)
 
 
 class Play:
@@ -101,8 +102,20 @@ class Play:
 
     def begin(self) -> None:
         """From here on it is ours what is added to the counters of our types."""
-        self.until(lambda: not self.api.stats()["lag"], "counters that are complete")
-        self.stats_before = self.api.stats()
+        self.stats_before = self.complete_stats()
+
+    def complete_stats(self) -> JsonObject:
+        """Counters that include everything that has happened by now, whoever else is busy."""
+        stats = self.api.stats()
+        head = stats["position"] + stats["lag"]
+
+        def look() -> bool:
+            nonlocal stats
+            stats = self.api.stats()
+            return stats["position"] >= head
+
+        self.until(look, "counters that are complete")
+        return stats
 
     def counted(self, type: str) -> Counter[str]:
         """What the counters say about *type* since we began."""

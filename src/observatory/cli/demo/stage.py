@@ -37,10 +37,14 @@ class Stage:
     data_dir: Path
     files: Path
     """Where the demo writes what its jobs read."""
+    web: str | None
+    """Address of its dashboard."""
     pid: int
     """Of the process that runs it."""
     is_own: bool
     """False when it ran already: others may use it, and it goes on."""
+    remains: bool = True
+    """False when the whole folder is removed afterwards."""
 
 
 @contextlib.contextmanager
@@ -57,9 +61,9 @@ def stage(data_dir: Path | None, *, keeps: bool) -> Generator[Stage]:
         CannotStart: The observatory does not start.
     """
     if data_dir is None:
-        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX))
+        folder = _temporary_folder()
         try:
-            with _own(folder) as own:
+            with _own(folder, remains=keeps) as own:
                 yield own
         finally:
             if not keeps:
@@ -68,8 +72,16 @@ def stage(data_dir: Path | None, *, keeps: bool) -> Generator[Stage]:
     runs = running_in(data_dir)
     if runs is None:
         check_is_of_a_demo(data_dir)
-    with _own(data_dir) if runs is None else _used(data_dir, runs.pid) as opened:
+    with _own(data_dir) if runs is None else _used(data_dir, runs) as opened:
         yield opened
+
+
+def _temporary_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CannotStart(f"no temporary folder can be made ({reason})", "name another place:  TMPDIR") from None
 
 
 def running_in(data_dir: Path) -> Running | None:
@@ -98,17 +110,17 @@ def check_is_of_a_demo(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _own(data_dir: Path) -> Generator[Stage]:
+def _own(data_dir: Path, *, remains: bool = True) -> Generator[Stage]:
     files = data_dir / FILES_FOLDER
     files.mkdir(parents=True, exist_ok=True)
     flags = {"data_dir": data_dir, "gateway_port": 0, "read_model_port": 0, "web_port": 0, "app": APP}
     settings = load(flags, {})  # what the person has set concerns the observatories of that person
-    with _embedded(settings), connect(Target(data_dir=data_dir)) as api:
-        yield Stage(api, data_dir, files, pid=os.getpid(), is_own=True)
+    with _embedded(settings) as runs, connect(Target(data_dir=data_dir)) as api:
+        yield Stage(api, data_dir, files, web=runs.web, pid=runs.pid, is_own=True, remains=remains)
 
 
 @contextlib.contextmanager
-def _used(data_dir: Path, pid: int) -> Generator[Stage]:
+def _used(data_dir: Path, runs: Running) -> Generator[Stage]:
     with connect(Target(data_dir=data_dir)) as api:
         if not any(one.get("type") == "demo.square" for one in api.types().items):
             raise UsageError(
@@ -116,11 +128,11 @@ def _used(data_dir: Path, pid: int) -> Generator[Stage]:
                 f"leave out --data-dir, or start it with them:  odd-dashboard up --app {APP}",
             )
         with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX) as files:
-            yield Stage(api, data_dir, Path(files), pid=pid, is_own=False)
+            yield Stage(api, data_dir, Path(files), web=runs.web, pid=runs.pid, is_own=False)
 
 
 @contextlib.contextmanager
-def _embedded(settings: Settings) -> Generator[None]:
+def _embedded(settings: Settings) -> Generator[Running]:
     """The whole system, as `up` runs it, in a thread; its log goes to a file of the data folder."""
     from observatory.runtime.logging import configure_logging
 
@@ -129,8 +141,7 @@ def _embedded(settings: Settings) -> Generator[None]:
         observatory = _Embedded(settings)
         observatory.start()
         try:
-            observatory.wait_until_it_runs()
-            yield
+            yield observatory.running()
         finally:
             observatory.stop()
 
@@ -148,13 +159,15 @@ class _Embedded:
         self._thread.start()
         self._has_begun.wait()
 
-    def wait_until_it_runs(self) -> None:
+    def running(self) -> Running:
+        """Wait until it runs."""
         pause = threading.Event()
         for _ in range(round(START_S_MAX / LOOK_S)):
             if not self._thread.is_alive():
                 break
-            if read_running(self._settings.data_dir) is not None:
-                return
+            running = read_running(self._settings.data_dir)
+            if running is not None and running.pid == os.getpid():  # and not that of a process that was killed
+                return running
             pause.wait(LOOK_S)
         raise self._error or CannotStart(f"the observatory of the demo does not start within {START_S_MAX:g} s", "")
 

@@ -4,11 +4,10 @@ from collections.abc import Callable
 
 from observatory.cli.demo import trouble, work
 from observatory.cli.demo.play import Play, counts_of
-from observatory.client.errors import WaitedTooLong
 from observatory.core.errors import ObservatoryError
 
 CHAPTERS = 7
-READ_S = 2.0
+READ_S = 3.0
 """Between two chapters, for a reader."""
 TYPES = ("demo.checksum", "demo.square", "demo.invoice", "demo.render")
 
@@ -16,10 +15,10 @@ TYPES = ("demo.checksum", "demo.square", "demo.invoice", "demo.render")
 def tell(play: Play) -> bool:
     """True when all of it came out as told."""
     began_s = play.clock.monotonic()
-    play.begin()
     try:
+        play.begin()
         _tell_chapters(play)
-    except (WaitedTooLong, ObservatoryError) as error:
+    except ObservatoryError as error:
         play.teller.say(f"the story ends here: {error}", "red")
         play.differences.append(str(error))
     took_s = play.clock.monotonic() - began_s
@@ -54,8 +53,7 @@ def _tell_chapters(play: Play) -> None:
 
 def balance(play: Play) -> None:
     """The counters of the read model against what we counted ourselves, and the audit."""
-    play.until(lambda: not play.api.stats()["lag"], "counters that are complete")
-    stats = play.api.stats()
+    stats = play.complete_stats()
     for job_type in TYPES:
         counts = counts_of(stats, job_type)
         counts.subtract(counts_of(play.stats_before, job_type))
@@ -80,7 +78,8 @@ def _audit(play: Play) -> None:
 
 def _end(play: Play, took_s: float) -> bool:
     total = sum(play.accepted.values())
-    is_as_told = not play.differences
+    count = len(play.differences)
+    is_as_told = not count
     play.teller.data(
         summary={
             "asTold": is_as_told,
@@ -94,5 +93,5 @@ def _end(play: Play, took_s: float) -> bool:
     if is_as_told:
         play.teller.end(f"{total:,} jobs in {took_s:.0f} s, and all of it came out as told.", is_good=True)
     else:
-        play.teller.end(f"{len(play.differences)} things did not come out as told.", is_good=False)
+        play.teller.end(f"{count} {'thing' if count == 1 else 'things'} did not come out as told.", is_good=False)
     return is_as_told

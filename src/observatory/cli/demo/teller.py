@@ -6,12 +6,12 @@ import textwrap
 import threading
 from typing import Any, cast
 
-from observatory.cli.output import Output, Style, cell, write
+from observatory.cli.output import Output, Style, cell
 
 LINE_BYTES_MAX = 200
 COLUMNS_MIN, COLUMNS_MAX = 40, 100
 INDENT = "     "
-BAR_CHARS = 24
+BAR_CHARS = 16
 
 
 class Teller:
@@ -33,7 +33,7 @@ class Teller:
             self._out.json({"says": where})
         else:
             self._line(f"{self._out.painted('A demo of the Distributed Task Observatory.', 'bold')} {takes}")
-            self._line(where)
+            self._paragraph(where, None, indent="")
 
     def end(self, text: str, *, is_good: bool) -> None:
         """For a person alone: a program has the summary."""
@@ -89,7 +89,7 @@ class Teller:
         self._shown = text
         if self._out.is_terminal and not self._is_json:
             width = self._columns() - len(INDENT) - 1
-            write(sys.stdout, f"\r\x1b[2K{INDENT}{text[:width]}", end="", is_flushed=True)
+            self._out.again(f"{INDENT}{text[:width]}")
             self._is_moving = True
 
     def settle(self) -> None:
@@ -112,19 +112,19 @@ class Teller:
         if self._is_json:
             self._out.json({"says": text.strip()})
         else:
-            self._line(text)
+            self._paragraph(text, None, indent="")
 
-    def _paragraph(self, text: str, style: Style | None) -> None:
-        for line in textwrap.wrap(text, self._columns() - len(INDENT)) or [""]:
-            self._line(INDENT + self._out.painted(line, style))
+    def _paragraph(self, text: str, style: Style | None, *, indent: str = INDENT) -> None:
+        for line in textwrap.wrap(text, self._columns() - len(indent), break_long_words=False):
+            self._line(indent + self._out.painted(line, style))
 
     def _columns(self) -> int:
-        """Of the terminal, as far as lines of text are pleasant to read; 0 of one that does not know its size."""
+        """Of the terminal, as far as lines of text are pleasant to read. One that does not know its size says 0."""
         try:
             columns = os.get_terminal_size(sys.stdout.fileno()).columns
         except (OSError, ValueError):
             return COLUMNS_MAX
-        return min(columns or COLUMNS_MAX, COLUMNS_MAX) if columns >= COLUMNS_MIN or not columns else COLUMNS_MIN
+        return max(COLUMNS_MIN, min(columns or COLUMNS_MAX, COLUMNS_MAX))
 
     def _line(self, text: str) -> None:
         self._out.line(text)

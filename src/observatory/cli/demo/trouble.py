@@ -102,10 +102,16 @@ class _Watch:
         """Its number, as the attempt that runs says in its progress."""
 
         def look() -> bool:
-            return self.look() or self.newest["eventType"] == "job.progressed"
+            is_final = self.look()
+            return is_final or frames_of(self.newest) >= self._play.size.frames_before_kill
 
         self._play.until(look, "an attempt in a process", look_s=0.02)
         return int(self._play.api.job(self._job_id)["progress"]["data"]["pid"])
+
+
+def frames_of(event: JsonObject) -> int:
+    """How many frames are done, by the progress that *event* tells; -1 when it tells none."""
+    return int(event["payload"]["progress"]["done"]) if event["eventType"] == "job.progressed" else -1
 
 
 def _history(play: Play, job_id: str) -> list[JsonObject]:
@@ -122,7 +128,8 @@ def _tell(play: Play, event: JsonObject, first: JsonObject) -> None:
     since_s = (at - datetime.fromisoformat(first["occurredAt"])).total_seconds()
     words, style = _words(event, at)
     if event["eventType"] == "job.progressed":
-        play.teller.move(f"+{since_s:4.1f} s  {progress_words(event['payload'].get('progress'))}")
+        progress = {name: value for name, value in event["payload"]["progress"].items() if name != "data"}
+        play.teller.move(f"+{since_s:4.1f} s  {progress_words(progress)}")
     elif words:
         play.teller.say(f"+{since_s:4.1f} s  {words}", style)
 
