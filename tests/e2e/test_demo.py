@@ -86,27 +86,24 @@ def test_it_comes_out_as_told_and_the_store_says_the_same(tmp_path: Path, tempor
     assert list(temporary.iterdir()) == []
 
 
-def test_a_pipe_gets_plain_lines_and_nothing_is_left(tmp_path: Path, temporary: Path) -> None:
-    done = demo(tmp_path, temporary, "--quick", "--seed", "11")
-
-    assert (done.returncode, done.stderr) == (0, "")
-    assert not {"\x1b", "\r"} & set(done.stdout)
-    assert "all of it came out as told" in done.stdout.splitlines()[-1]
-    assert list(temporary.iterdir()) == []
-    assert not (tmp_path / "nobody").exists()
-
-
 def test_it_plays_twice_in_an_observatory_that_runs_and_leaves_it_as_it_was(
     up: Up, tmp_path: Path, temporary: Path
 ) -> None:
-    data_dir = str(up.data_dir)
-    runs = [lines_of(demo(tmp_path, temporary, "--quick", "--json", "--data-dir", data_dir)) for _ in range(2)]
+    options = ("--quick", "--data-dir", str(up.data_dir))
+    in_a_pipe = demo(tmp_path, temporary, *options, "--seed", "11")
+    again = lines_of(demo(tmp_path, temporary, *options, "--json"))
 
-    accepted = Counter(summary_of(runs[0])["accepted"]) + Counter(summary_of(runs[1])["accepted"])
-    assert in_store(up.data_dir)[0] == accepted
+    assert (in_a_pipe.returncode, in_a_pipe.stderr) == (0, "")
+    assert not {"\x1b", "\r"} & set(in_a_pipe.stdout)
+    assert "all of it came out as told" in in_a_pipe.stdout.splitlines()[-1]
+    accepted, failed = in_store(up.data_dir)
+    once = Counter(summary_of(again)["accepted"])
+    assert failed == {"demo.invoice": 2}
+    for job_type in ("demo.square", "demo.invoice", "demo.render"):
+        assert accepted[job_type] == 2 * once[job_type]
     assert up.get("/schedules")["items"] == []
     assert [one for one in up.get("/queues")["items"] if "pausedAt" in one or one["depth"]] == []
-    assert list(temporary.iterdir()) == []
+    assert (list(temporary.iterdir()), (tmp_path / "nobody").exists()) == ([], False)
     assert up.process.poll() is None
 
 
