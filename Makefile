@@ -7,7 +7,7 @@ KILLS ?= 5
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format bench services chaos simulate lock
+.PHONY: help setup up test check format bench services chaos simulate record lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ chaos: setup ## Kill the running system again and again and count what was lost 
 
 simulate: setup ## Run seeded simulations with faults (SEEDS=100, or SEED=17 for one of them)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+record: setup ## Run the demo in a terminal and write docs/demo.svg, the picture in the README
+	@$(BIN)/python -m scripts.record_demo docs/demo.svg odd-dashboard demo
 
 lock: setup ## Write requirements/*.lock anew from pyproject.toml (UPGRADE=1: newest versions)
 	@UPGRADE=$(UPGRADE) sh scripts/lock.sh

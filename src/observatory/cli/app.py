@@ -26,6 +26,7 @@ DEBUG_FLAG = "--debug"
 
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("up", "up:up", "Start the whole system in this process and run until stopped."),
+    ("demo", "demo:demo", "Tell in about a minute what the observatory does, with real jobs."),
     ("submit", "submit:submit", "Submit a job."),
     ("jobs", "reading:jobs", "List jobs, newest first."),
     ("job", "reading:job", "Show one job and its history."),

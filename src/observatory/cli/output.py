@@ -57,6 +57,7 @@ class Output:
         self._environ = environ
         self._out_has_colour = has_colour(out, environ)
         self._err_has_colour = has_colour(err, environ)
+        self._out_has_glyphs = _can_show(out, "✓✕")
         self._err_has_glyphs = _can_show(err, "✓✕")
         self.is_terminal = is_lively(out, environ)
         """True when a picture can be drawn on standard output."""
@@ -71,6 +72,10 @@ class Output:
     def line(self, text: str) -> None:
         """One line of our own words, or of text that `cell` made harmless."""
         write(self._out, text)
+
+    def again(self, text: str) -> None:
+        """*text* in place of the line that the cursor is on, which stays open. Only in a terminal."""
+        write(self._out, f"\r\x1b[2K{text}", end="", is_flushed=True)
 
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
         """Aligned columns without borders; the titles only for a person, so that a pipe gets rows alone."""
@@ -104,6 +109,10 @@ class Output:
     def painted(self, text: str, style: Style | None) -> str:
         """*text* as it goes to standard output."""
         return paint(text, style) if style and self._out_has_colour else text
+
+    def mark_of(self, kind: str) -> tuple[str, Style | None]:
+        """The symbol of `ok`, `warn`, `note` or `fail` as standard output can show it, and its style."""
+        return _GLYPHS[kind][0 if self._out_has_glyphs else 1], _GLYPH_STYLES.get(kind)
 
     def console(self, stream: TextIO) -> "Console":
         """What draws pictures on *stream*, one of the two; with colour as every other line."""

@@ -1,13 +1,11 @@
 """`doctor`."""
 
-import contextlib
-import signal
-from collections.abc import Generator
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from observatory.cli.exit_codes import ExitCode
+from observatory.cli.interruption import ended_in_order
 from observatory.cli.options import FOLDER, Folder
 from observatory.cli.output import Output, Style, cell, of_process
 from observatory.platform.doctor.report import CheckReport, DoctorReport, GroupName, Level
@@ -20,7 +18,6 @@ MARKS: dict[Level, tuple[str, Style]] = {
 }
 TITLES: dict[str, str] = {"sqlite": "SQLite", "data": "Data folder"}
 LINE_BYTES_MAX = 2_000
-ENDING_SIGNALS = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
 
 def doctor(
@@ -52,7 +49,7 @@ def doctor(
     from observatory.platform.doctor.examine import examine
     from observatory.platform.doctor.groups import GROUPS
 
-    with _ended_in_order():
+    with ended_in_order():
         chosen = [each for each in GROUPS if not group or each[0] in group]
         report = examine(subject_of(folder.data_dir, app), chosen)
     out = of_process()
@@ -61,20 +58,6 @@ def doctor(
     else:
         _show(out, report)
     return ExitCode.FAILED if report.level == "fail" else ExitCode.DONE
-
-
-@contextlib.contextmanager
-def _ended_in_order() -> Generator[None]:
-    """What a check made is removed also when somebody ends this by a signal."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(ValueError):  # not in the main thread
-            for number in ENDING_SIGNALS:
-                stack.callback(signal.signal, number, signal.signal(number, interrupt))
-        yield
 
 
 def _show(out: Output, report: DoctorReport) -> None:
