@@ -63,10 +63,11 @@ from observatory.engine.sqlite_rows import execute_rows
 
 connection = connect(Path(sys.argv[1]))
 connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, key TEXT UNIQUE, body TEXT)")
-connection.execute("BEGIN")
-rows = [(n, f"{(n * 7919) % 10007:05d}", "x" * 2000) for n in range(2000)]
-assert execute_rows(connection, "INSERT INTO t VALUES {rows}", rows) == 2000
-connection.execute("COMMIT")
+rows = [(n * 7919 % 10007, f"{n * 7907 % 10007:05d}", "x" * 500) for n in range(8000)]
+for first in range(0, 8000, 2000):
+    connection.execute("BEGIN")
+    assert execute_rows(connection, "INSERT INTO t VALUES {rows}", rows[first : first + 2000]) == 2000
+    connection.execute("COMMIT")
 """
     ended = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "a.db")],
