@@ -23,11 +23,8 @@ from observatory.job_store.pruning import Expired, ExpiredJobs, Folded, Overdue,
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
 
-TABLES_OF_A_JOB = ("events",)
-"""
-Every table of the truth with rows of one job besides its own, by their column `job_id`. All of them go with it.
-What is no part of the truth, as the logs of attempts, follows by a trigger.
-"""
+TABLES_OF_A_JOB = ("events", "attempt_logs")
+"""Every table with rows of one job besides its own, by their column `job_id`. All of them go with it."""
 
 _STATUSES = sorted(FINAL)
 _INCREMENTAL = 2
