@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from observatory.core.job import JobStatus
+from observatory.core.job import Job, JobStatus
 from observatory.job_store.port import JobPage
 
 
@@ -54,6 +54,16 @@ class SelectedPage(msgspec.Struct, frozen=True):
     """Pass as `before` for the next page; None when this was the last."""
 
 
+class SelectedJobs(msgspec.Struct, frozen=True):
+    """The first of some jobs, whole."""
+
+    jobs: list[Job]
+    unreadable: list[str]
+    """Ids of those whose rows are damaged."""
+    looked_at: int
+    """How many ids the answer is about, from the first on; those that are in neither list belong to no job."""
+
+
 class SelectedCount(msgspec.Struct, frozen=True):
     """How many jobs of a selection have this status and type."""
 
@@ -87,11 +97,11 @@ class Selections(Protocol):
         """
         ...
 
-    async def jobs(self, job_ids: Sequence[str]) -> JobPage:
+    async def jobs(self, job_ids: Sequence[str]) -> SelectedJobs:
         """
         The first of *job_ids* as whole jobs, in that order, left out where none has the id.
 
-        Fewer than asked for when they are large, but at least one: `next_before` is then how many were looked at.
+        All of them, or fewer, but at least one, when they would have more than `limits.READ_BYTES_MAX` as JSON.
 
         Args:
             job_ids: From 1 to `limits.BULK_PIECE_JOBS`, each once.
