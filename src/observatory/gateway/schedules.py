@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from observatory.contracts import is_valid, validate
+from observatory.contracts.schedules import SchedulePauseRequest
 from observatory.core import limits
 from observatory.core.errors import InvalidSchedule, ScheduleMoved, ScheduleUnreadable, UnknownSchedule
 from observatory.core.schedule import Schedule, ScheduleDefinition, begun, checked
@@ -16,11 +17,14 @@ from observatory.core.sources import Clock
 from observatory.core.strict_json import decode
 from observatory.core.ticks import Settlement, skip_rest
 from observatory.edge.problem import InvalidFields
-from observatory.gateway.submit import check_size
+from observatory.gateway.submit import UNNAMED, check_size
 from observatory.gateway.type_catalog import TypeCatalog
 from observatory.job_store.schedules import Schedules
 
 CONTRACT: Final = "schedule-request"
+PAUSE_CONTRACT: Final = "schedule-pause-request"
+
+T = TypeVar("T")
 
 
 class Put(msgspec.Struct, frozen=True):
@@ -110,8 +114,16 @@ class ScheduleGateway:
             await self._schedules.delete(name)
             return None
 
-    async def pause(self, name: str, *, by: str) -> Schedule:
-        """Fire nothing from now on; ticks that come meanwhile are skipped. Pausing again changes nothing."""
+    async def pause(self, name: str, document: Any) -> Schedule:
+        """
+        Fire nothing from now on; ticks that come meanwhile are skipped. Pausing again changes nothing.
+
+        Raises:
+            UnknownSchedule: No such schedule.
+            InvalidSchedule: *document* is no `schedule-pause-request`. Nothing was done.
+        """
+        said = _said(PAUSE_CONTRACT, document, SchedulePauseRequest)
+        by = said.by or UNNAMED
         return await self._change(name, lambda found: found.paused(self.now, by=by))
 
     async def resume(self, name: str) -> Schedule:
@@ -145,14 +157,18 @@ def _rest(schedule: Schedule, at: datetime) -> Settlement | None:
 
 
 def _definition_of(name: str, document: Any, now: datetime) -> ScheduleDefinition:
-    if not is_valid(CONTRACT, document):
-        raise InvalidFields(validate(CONTRACT, document), code=InvalidSchedule.code)
-    definition = msgspec.convert(document, ScheduleDefinition, strict=False)
+    definition = _said(CONTRACT, document, ScheduleDefinition)
     check_size(definition.payload, limits.PAYLOAD_BYTES_MAX, "payload")
     check_size(metadata_of_tick(definition.metadata, name, now), limits.METADATA_BYTES_MAX, "metadata")
     if definition.anchor is not None:
         definition = msgspec.structs.replace(definition, anchor=definition.anchor.astimezone(UTC))
     return checked(definition)
+
+
+def _said(contract: str, document: Any, into: type[T]) -> T:
+    if not is_valid(contract, document):
+        raise InvalidFields(validate(contract, document), code=InvalidSchedule.code)
+    return msgspec.convert(document, into, strict=False)
 
 
 def _unknown(name: str) -> UnknownSchedule:
