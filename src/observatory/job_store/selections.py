@@ -1,10 +1,15 @@
 """
 The contract of selections: which jobs a bulk action or a list of dead letters concerns.
 
-Like `JobQueries` it answers from the primary copy. Order: newest accepted first, so that jobs which are accepted while
+Like `JobQueries` it answers from the primary copy: it sees every change that was answered before. Each call is one read
+of one instant; a selection promises nothing about the jobs afterwards, so whoever acts on them is told by
+`JobStore.apply` or `submit` what became of each. Order: newest accepted first, so that jobs which are accepted while
 somebody goes from page to page are never met.
 
-Errors of every method: `StoreUnavailable`. Every method may be repeated.
+A job whose row is damaged is selected by the columns that can be read; only where whole jobs are given it is named
+beside the others instead.
+
+Errors of every method: `StoreUnavailable`. Every method only reads and may be repeated.
 """
 
 from collections.abc import Sequence
@@ -80,19 +85,21 @@ class Selections(Protocol):
         A page of *selection*. A job whose status changes between two pages is met at most once.
 
         Args:
+            before: `next_before` of the page before; None for the first.
             count_max: From 1 to `limits.BULK_JOBS_MAX`.
         """
         ...
 
     async def count(self, selection: Selection) -> list[SelectedCount]:
-        """How many jobs *selection* has now, by status and type, in their order."""
+        """How many jobs *selection* has now, by status and type, in their order. Cost grows with their number."""
         ...
 
     async def page(self, selection: Selection, *, before: int | None, count_max: int) -> JobPage:
         """
-        As `select`, with whole jobs; bounded as `JobQueries.jobs` is.
+        As `select`, with whole jobs; bounded and with `unreadable` as `JobQueries.jobs`.
 
         Args:
+            before: `next_before` of the page before; None for the first.
             count_max: From 1 to `limits.PAGE_ITEMS_MAX`.
         """
         ...
