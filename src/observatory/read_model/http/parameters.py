@@ -24,6 +24,13 @@ JobIdQuery = Annotated[UUID | None, QueryParameter(name="jobId")]
 After = Annotated[
     int | None, QueryParameter(ge=0, le=limits.JSON_INTEGER_MAX, description="Only events with a greater position.")
 ]
+Generation = Annotated[
+    str | None,
+    QueryParameter(
+        pattern="^[0-9A-Za-z-]{1,64}$",
+        description="Of the history that the position is of; another one gives a resync.",
+    ),
+]
 Format = Annotated[
     Literal["envelope", "cloudevents"], QueryParameter(name="format", description="cloudevents: a bare array of them.")
 ]
