@@ -26,7 +26,7 @@ from observatory.core.command import Cancel
 from observatory.core.errors import BusUnavailable, ObservatoryError, Refused
 from observatory.core.job import FINAL, Job, JobStatus
 from observatory.core.sources import Ids
-from observatory.edge.cursor import read_cursor, write_cursor
+from observatory.edge.cursor import Cursors
 from observatory.edge.problem import InvalidRequest
 from observatory.event_bus.port import EventBus
 from observatory.gateway.submit import CallContext, repeated_job
@@ -147,8 +147,8 @@ class _Asked:
         self.operation_id = request.operation_id
         self.count_max = limits.BULK_JOBS_DEFAULT if request.limit is None else request.limit
         self.selection = _selection_of(action, request, document.get("filter", {}))
-        self._list = f"{action} {msgspec.json.encode(self.selection).decode()} {self.operation_id}"
-        self.before = None if request.cursor is None else read_cursor(request.cursor, of=self._list)
+        self._cursors = Cursors(f"{action} {msgspec.json.encode(self.selection).decode()} {self.operation_id}")
+        self.before = self._cursors.place(request.cursor)
 
     def answer(self, jobs: Sequence[Selected], achieved: Counter[str], next_before: int | None) -> BulkAnswer:
         counts = Counter((one.status, one.type) for one in jobs)
@@ -162,7 +162,7 @@ class _Asked:
             cancel_requested=achieved["cancel_requested"],
             retried=achieved["retried"],
             skipped=skipped,
-            next_cursor=None if next_before is None else write_cursor(next_before, of=self._list),
+            next_cursor=self._cursors.cursor(next_before),
         )
 
 

@@ -34,6 +34,9 @@ SCHEDULE_TICKS_MAX = 5_000
 SCHEDULES_AT_ONCE = 32
 """Schedules whose rounds run side by side and share a commit; each may hold its payload a few times in memory."""
 
+SCHEDULE_ROUND_S_MAX = 1.0
+"""After so long a round of the scheduler that recorded something ends, and the rest is left for the next one."""
+
 SCHEDULE_TICKS_KEPT = 10_000
 """Rows of ticks of one schedule, the newest. A range of ticks with one fate is one row."""
 SCHEDULE_TICKS_PRUNED = 1_000
