@@ -12,6 +12,7 @@ from observatory.core.errors import CheckpointMoved, StoreUnavailable
 from observatory.core.folds import STATS_VIEW, StatsView, canonical, fold_stats
 from observatory.core.job import JobError, JobStatus, Outcome
 from observatory.core.retention import Kept, RetentionPolicy
+from observatory.job_store.attempt_logs import AttemptLog
 from observatory.job_store.port import Order
 from observatory.job_store.pruning import Folded, Pruning, Rollup
 from observatory.testing.factories import new_job
@@ -74,6 +75,7 @@ async def prune(truth, policy=HOUR):
 class TestRoundTrip:
     async def test_an_expired_job_goes_with_all_that_belongs_to_it(self, truth):
         (old,) = await finished(truth, idempotency_key="k")
+        await truth.attempt_logs.save([AttemptLog(job_id=old, attempt=1, fence=1, lines=(), is_complete=True)])
         truth.clock.advance(3_600)
         (new,) = await submit(truth)
 
@@ -82,6 +84,7 @@ class TestRoundTrip:
         assert (pruned.jobs, pruned.events) == (1, 4)
         assert await truth.queries.job(old) is None
         assert await truth.log.of_job(old, count_max=10) == []
+        assert await truth.attempt_logs.attempt_log(old) is None
         assert [job.id for job in await all_jobs(truth.queries)] == [new]
 
     async def test_its_idempotency_key_is_free_again(self, truth):

@@ -147,10 +147,10 @@ async def test_a_page_has_whole_jobs_and_goes_on(truth):
 async def test_jobs_come_in_the_order_asked_for_and_without_those_that_are_not_there(truth):
     first, second, third = await submit(truth, 3)
 
-    page = await truth.selections.jobs([third, "00000000-0000-7000-8000-000000000000", first, second])
+    found = await truth.selections.jobs([third, "00000000-0000-7000-8000-000000000000", first, second])
 
-    assert [job.id for job in page.jobs] == [third, first, second]
-    assert page.next_before is None
+    assert [job.id for job in found.jobs] == [third, first, second]
+    assert (found.looked_at, found.unreadable) == (4, [])
 
 
 async def test_large_jobs_come_in_parts(truth):
@@ -159,9 +159,9 @@ async def test_large_jobs_come_in_parts(truth):
 
     rest, parts = wanted[::-1], 0
     while rest:
-        page = await truth.selections.jobs(rest)
-        met += [job.id for job in page.jobs]
-        rest, parts = ([], parts + 1) if page.next_before is None else (rest[page.next_before :], parts + 1)
+        found = await truth.selections.jobs(rest)
+        met += [job.id for job in found.jobs]
+        rest, parts = rest[found.looked_at :], parts + 1
 
     assert met == wanted[::-1]
     assert parts == -(-40 * 200 * 1024 // limits.READ_BYTES_MAX)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from observatory import contracts
 from observatory.contracts import wire
-from observatory.contracts.schedules import Preview, ScheduleInfo, ScheduleList
+from observatory.contracts.schedules import Preview, ScheduleInfo, ScheduleList, SchedulePauseRequest
 from observatory.contracts.violation import Violation
 from observatory.core.event import Event
 from observatory.core.folds import StatsView, fold_stats
@@ -52,6 +52,7 @@ STRUCTS: dict[str, Any] = {
     "type-list": wire.Page[wire.SeenType],
     "attempt-log": wire.AttemptLogSeen,
     "schedule-request": ScheduleDefinition,
+    "schedule-pause-request": SchedulePauseRequest,
     "schedule": ScheduleInfo,
     "schedule-list": ScheduleList,
     "schedule-preview": Preview,

@@ -323,7 +323,7 @@ async def pass_some_time(place, chance):
         place.truth.faults.fail_call(chance.randint(1, 12))
     else:
         name = chance.choice(list(YEAR))
-        await (place.gateway.resume(name) if chance.random() < 0.5 else place.gateway.pause(name, by="ann"))
+        await (place.gateway.resume(name) if chance.random() < 0.5 else place.gateway.pause(name, {"by": "ann"}))
     if chance.random() < 0.1:
         place.restart()
 

@@ -37,6 +37,7 @@ from observatory.job_store.sqlite import queues as sqlite_queues
 from observatory.job_store.sqlite import ready as sqlite_ready
 from observatory.job_store.sqlite import selections as sqlite_selections
 from observatory.job_store.sqlite import store as sqlite_store
+from observatory.job_store.sqlite.pruning import TABLES_OF_A_JOB
 from observatory.job_store.sqlite.rows import JOB_COLUMN_COUNT, JOB_COLUMNS, insert_values
 from observatory.testing.factories import PRODUCER, JobFactory, fail, new_job, type_info
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
@@ -390,11 +391,12 @@ def test_a_rolled_back_event_leaves_no_gap_in_the_positions(table):
     assert table.execute("SELECT position FROM events").fetchall() == [(1,)]
 
 
-def test_the_logs_of_a_job_go_with_it(table):
-    jobs = [job_id for (job_id,) in table.execute("SELECT id FROM jobs ORDER BY number")]
-    for job_id in jobs:
-        table.execute("INSERT INTO attempt_logs VALUES (?, 1, 1, 1, 0, 0, 0, '[]')", (job_id,))
+def test_every_table_with_rows_of_a_job_is_pruned_with_it(table):
+    """But for the ticks: what fired stays with its schedule, when the job that it made is gone."""
+    tables = [name for (name,) in table.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
 
-    table.execute("DELETE FROM jobs WHERE id = ?", jobs[:1])
+    of_a_job = {
+        name for name in tables for column in table.execute(f"PRAGMA table_info({name})") if column[1] == "job_id"
+    }
 
-    assert table.execute("SELECT job_id FROM attempt_logs").fetchall() == [(jobs[1],)]
+    assert of_a_job == {*TABLES_OF_A_JOB, "ticks"}

@@ -3,9 +3,8 @@
 import getpass
 import socket
 
+from observatory.core import limits
 from observatory.core.text import sanitize_terminal, truncate_utf8
-
-_BYTES_MAX = 128
 
 
 def who() -> str:
@@ -14,4 +13,4 @@ def who() -> str:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):
         user = "unknown"
-    return truncate_utf8(sanitize_terminal(f"{user}@{socket.gethostname()}"), _BYTES_MAX)
+    return truncate_utf8(sanitize_terminal(f"{user}@{socket.gethostname()}"), limits.ACTOR_CHARS_MAX)

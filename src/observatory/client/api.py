@@ -259,6 +259,7 @@ class Api:
 
         Args:
             after: The first event has a greater position; None means those from now on.
+            generation: As heard with that position: after a restore a `resync` comes first.
 
         Raises:
             NotReachable, ServiceFailed: The first connection failed. Later ones are tried again and again.

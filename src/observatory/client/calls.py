@@ -176,8 +176,7 @@ def retry(job_id: str, idempotency_key: str | None) -> Call:
     Raises:
         Refused: The key cannot stand in a header (`bad_idempotency_key`).
     """
-    headers = {} if idempotency_key is None else {"Idempotency-Key": _header_value(idempotency_key)}
-    return post(of_job(job_id, "/retry"), headers=headers)
+    return post(of_job(job_id, "/retry"), headers=key_header(idempotency_key))
 
 
 def job(job_id: str) -> Call:

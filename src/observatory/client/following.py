@@ -35,6 +35,8 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     """The envelope, of a `job`."""
     reason: str | None = None
     """Of a `resync`, `bye` or `lost`."""
+    generation: str | None = None
+    """Of the history that the position belongs to; None until the service has said it. Keep it with the position."""
     pause_s: float = 0.0
 
 
@@ -42,6 +44,7 @@ class FollowAsked(TypedDict, total=False):
     """The arguments of `follow`, for the clients that hand them on."""
 
     after: int | None
+    generation: str | None
     job_id: str | None
     event_type: str | None
     job_type: str | None
@@ -53,12 +56,14 @@ class Following:
 
     Args:
         after: The first event has a greater position; None means those from now on.
+        generation: Of the history that *after* is a position of, as an earlier `Heard` said; None when not known.
     """
 
     def __init__(
         self,
         *,
         after: int | None = None,
+        generation: str | None = None,
         job_id: str | None = None,
         event_type: str | None = None,
         job_type: str | None = None,
@@ -69,13 +74,16 @@ class Following:
         self._was_connected = False
         self._failures = 0
         self.position = after
+        self.generation = generation
 
     def call(self) -> Call:
         """What to ask for next."""
-        headers = {"Accept": MEDIA_TYPE}
+        headers, params = {"Accept": MEDIA_TYPE}, self._asked.params
         if self.position is not None:
             headers["Last-Event-ID"] = str(self.position)
-        return msgspec.structs.replace(self._asked, headers=headers)
+            if self.generation is not None:
+                params = params | {"generation": self.generation}
+        return msgspec.structs.replace(self._asked, headers=headers, params=params)
 
     def connected(self, reply: Reply) -> Heard:
         """
@@ -91,7 +99,7 @@ class Following:
             raise BadAnswer("GET /stream was answered with something that is no event stream")
         self._parser = SseParser()
         self._was_connected = True
-        return Heard(kind="connected", position=self.position)
+        return self._heard("connected")
 
     def take(self, chunk: bytes) -> list[Heard]:
         """
@@ -123,7 +131,7 @@ class Following:
         policy = RetryPolicy(base_s=self._retry_s, factor=2.0, cap_s=limits.STREAM_PAUSE_S_MAX)
         pause_s = max(policy.delay_s(self._failures, chance), _PAUSE_S_MIN)
         reason = "the stream ended" if error is None else str(error)
-        return Heard(kind="lost", position=self.position, reason=reason, pause_s=pause_s)
+        return self._heard("lost", reason=reason, pause_s=pause_s)
 
     def _understood(self, message: Message) -> Heard | None:
         """None for what a newer service may say and we do not know, and for an event that was heard before."""
@@ -133,19 +141,24 @@ class Following:
             return None
         notice = _object(message)
         self.position = _position(notice)
-        reason = notice.get("reason")
-        return Heard(
-            kind=cast("HeardKind", message.name),
-            position=self.position,
-            reason=reason if isinstance(reason, str) else None,
-        )
+        generation, reason = notice.get("generation"), notice.get("reason")
+        if isinstance(generation, str):
+            self.generation = generation
+        return self._heard(cast("HeardKind", message.name), reason=reason if isinstance(reason, str) else None)
 
     def _event(self, event: JsonObject) -> Heard | None:
         position = _position(event)
         if self.position is not None and position <= self.position:
             return None
         self.position = position
-        return Heard(kind="job", position=position, event=event)
+        return self._heard("job", event=event)
+
+    def _heard(
+        self, kind: HeardKind, *, event: JsonObject | None = None, reason: str | None = None, pause_s: float = 0.0
+    ) -> Heard:
+        return Heard(
+            kind=kind, position=self.position, event=event, reason=reason, generation=self.generation, pause_s=pause_s
+        )
 
 
 def _object(message: Message) -> JsonObject:

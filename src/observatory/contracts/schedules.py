@@ -12,6 +12,12 @@ from observatory.core.ticks import upcoming
 from observatory.core.zones import UTC_NAME, zone_of
 
 
+class SchedulePauseRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The body of `POST /schedules/{name}/pause`."""
+
+    by: str | None = None
+
+
 class Upcoming(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A tick that is still to come."""
 

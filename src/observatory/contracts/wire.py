@@ -307,6 +307,8 @@ class StreamNotice(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
     """Go on from here: everything that was asked for up to here was said, or has to be read anew (`resync`)."""
     reason: str | None = None
     """Stable word; None at a checkpoint."""
+    generation: str | None = None
+    """Which history the positions belong to; None in all but the first notice of a stream."""
 
 
 class EventBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from observatory.core.job import JobStatus
+from observatory.core.job import Job, JobStatus
 
 CANCELLABLE: Final = (
     JobStatus.SCHEDULED,
@@ -26,3 +26,10 @@ def retry_key(job_id: str, operation_id: str | None = None) -> str:
             repeats each job once more.
     """
     return f"retry/{job_id}" if operation_id is None else f"retry/{job_id}/{operation_id}"
+
+
+def is_copy_of(job: Job, operation_id: str | None) -> bool:
+    """True for what the operation *operation_id* itself made; False without one."""
+    if operation_id is None or job.retry_of is None:
+        return False
+    return job.idempotency_key == retry_key(job.retry_of, operation_id)

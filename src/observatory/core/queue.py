@@ -3,8 +3,11 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from types import MappingProxyType
+from typing import Self
 
 import msgspec
+
+from observatory.core import limits
 
 
 class QueueSetting(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -27,6 +30,24 @@ class QueueSetting(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
     def is_default(self) -> bool:
         """True when nothing is set: such a setting need not be kept."""
         return not self.is_paused and self.concurrency_max is None
+
+    def paused(self, at: datetime, *, by: str, reason: str | None) -> Self:
+        """With a pause since *at*. One that is paused already keeps its first instant, caller and reason."""
+        assert 1 <= len(by) <= limits.ACTOR_CHARS_MAX, f"a name of {len(by)} characters"
+        assert reason is None or len(reason) <= limits.REASON_CHARS_MAX, f"a reason of {len(reason)} characters"
+        if self.is_paused:
+            return self
+        return msgspec.structs.replace(self, paused_at=at, paused_by=by, pause_reason=reason)
+
+    def resumed(self) -> Self:
+        """Without a pause; the limit stays."""
+        return msgspec.structs.replace(self, paused_at=None, paused_by=None, pause_reason=None)
+
+    def limited(self, concurrency_max: int | None) -> Self:
+        """With this limit, or without one for None; a pause stays."""
+        is_allowed = concurrency_max is None or 1 <= concurrency_max <= limits.QUEUE_CONCURRENCY_MAX
+        assert is_allowed, f"a limit of {concurrency_max}"
+        return msgspec.structs.replace(self, concurrency_max=concurrency_max)
 
 
 class Admission:

@@ -61,6 +61,11 @@ class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return any(kept_s is not None for kept_s in [*(self.kept.of(status) for status in FINAL), *own])
 
 
+def pages_to_give_back(*, free: int, pages: int, page_bytes: int) -> int:
+    """How many of the *free* ones among *pages* of a file are beyond what stays there for the jobs to come."""
+    return max(free - max(limits.FREE_BYTES_KEPT // page_bytes, int(pages * limits.FREE_SHARE_KEPT)), 0)
+
+
 def duration_s(text: str) -> int | None:
     """
     The seconds of `90s`, `15m`, `12h`, `7d` or `4w`; None for `never`.

@@ -7,7 +7,7 @@ each gets exactly one fate (`core.ticks`). The structs are the wire form as well
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -132,6 +132,42 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     counts: FateCounts = NO_TICKS
     last_tick: Tick | None = None
     """The newest row of its ticks."""
+
+    def replaced(self, definition: ScheduleDefinition, at: datetime) -> Self:
+        """With *definition*, whose first tick comes after *at* and after every tick that has its fate."""
+        covered_until = max(self.covered_until, at)
+        return msgspec.structs.replace(
+            self,
+            definition=definition,
+            generation=self.generation + 1,
+            version=self.version + 1,
+            updated_at=at,
+            covered_until=covered_until,
+            next_tick_at=next_tick(definition, covered_until),
+        )
+
+    def paused(self, at: datetime, *, by: str) -> Self:
+        """With a pause since *at*. One that is paused already stays as it is."""
+        if self.paused_at is not None:
+            return self
+        return msgspec.structs.replace(self, paused_at=at, paused_by=by, updated_at=at, version=self.version + 1)
+
+    def resumed(self, at: datetime) -> Self:
+        """Without a pause; what came up to *at* has passed. One that is not paused stays as it is."""
+        if self.paused_at is None:
+            return self
+        version = self.version + 1
+        return msgspec.structs.replace(
+            self, paused_at=None, paused_by=None, skip_until=at, updated_at=at, version=version
+        )
+
+
+def begun(name: str, definition: ScheduleDefinition, at: datetime) -> Schedule:
+    """A schedule whose first tick comes after *at*."""
+    next_tick_at = next_tick(definition, at)
+    return Schedule(
+        name=name, definition=definition, created_at=at, updated_at=at, covered_until=at, next_tick_at=next_tick_at
+    )
 
 
 def timing_of(definition: ScheduleDefinition) -> Timing:

@@ -18,6 +18,31 @@ _SUM_BYTES: Final = 8
 _BYTES: Final = len(_VERSION) + _PLACE_BYTES + _SUM_BYTES
 
 
+class Cursors:
+    """
+    The cursors of one list.
+
+    Args:
+        of: Names the list and its filter; a cursor of another one is refused.
+    """
+
+    def __init__(self, of: str) -> None:
+        self._of = of
+
+    def place(self, cursor: str | None) -> int | None:
+        """
+        Where the page begins; None without a cursor: at the beginning.
+
+        Raises:
+            BadQuery: Not a cursor of this list and filter (`bad_cursor`).
+        """
+        return None if cursor is None else read_cursor(cursor, of=self._of)
+
+    def cursor(self, place: int | None) -> str | None:
+        """For the page that begins at *place*; None when there is none."""
+        return None if place is None else write_cursor(place, of=self._of)
+
+
 def write_cursor(place: int, *, of: str) -> str:
     """
     The cursor for *place*.

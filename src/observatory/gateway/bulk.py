@@ -21,12 +21,12 @@ import msgspec
 from observatory.contracts import is_valid, validate
 from observatory.contracts.wire import BulkAnswer, BulkCount, BulkFilter, BulkRequest
 from observatory.core import limits
-from observatory.core.bulk import CANCELLABLE, RETRIED, retry_key
+from observatory.core.bulk import CANCELLABLE, RETRIED, is_copy_of, retry_key
 from observatory.core.command import Cancel
 from observatory.core.errors import BusUnavailable, ObservatoryError, Refused
 from observatory.core.job import FINAL, Job, JobStatus
 from observatory.core.sources import Ids
-from observatory.edge.cursor import read_cursor, write_cursor
+from observatory.edge.cursor import Cursors
 from observatory.edge.problem import InvalidRequest
 from observatory.event_bus.port import EventBus
 from observatory.gateway.submit import CallContext, repeated_job
@@ -102,16 +102,15 @@ class Bulk:
     ) -> list[str]:
         achieved: list[str] = []
         while job_ids:
-            page = await self._selections.jobs(job_ids)
-            looked_at = len(job_ids) if page.next_before is None else page.next_before
-            gone = looked_at - len(page.jobs) - len(page.unreadable)
-            achieved += ["unknown_job"] * gone + ["row_unreadable"] * len(page.unreadable)
-            copied = [job for job in page.jobs if not _is_copy_of(job, operation_id)]
-            achieved += ["of_this_operation"] * (len(page.jobs) - len(copied))
+            found = await self._selections.jobs(job_ids)
+            gone = found.looked_at - len(found.jobs) - len(found.unreadable)
+            achieved += ["unknown_job"] * gone + ["row_unreadable"] * len(found.unreadable)
+            copied = [job for job in found.jobs if not is_copy_of(job, operation_id)]
+            achieved += ["of_this_operation"] * (len(found.jobs) - len(copied))
             answers = await self._store.submit([self._copy(job, operation_id, context) for job in copied])
             note(answers)
             achieved += [_retried(answer) for answer in answers]
-            job_ids = job_ids[looked_at:]
+            job_ids = job_ids[found.looked_at :]
         return achieved
 
     def _copy(self, job: Job, operation_id: str | None, context: CallContext) -> Any:
@@ -148,8 +147,8 @@ class _Asked:
         self.operation_id = request.operation_id
         self.count_max = limits.BULK_JOBS_DEFAULT if request.limit is None else request.limit
         self.selection = _selection_of(action, request, document.get("filter", {}))
-        self._list = f"{action} {msgspec.json.encode(self.selection).decode()} {self.operation_id}"
-        self.before = None if request.cursor is None else read_cursor(request.cursor, of=self._list)
+        self._cursors = Cursors(f"{action} {msgspec.json.encode(self.selection).decode()} {self.operation_id}")
+        self.before = self._cursors.place(request.cursor)
 
     def answer(self, jobs: Sequence[Selected], achieved: Counter[str], next_before: int | None) -> BulkAnswer:
         counts = Counter((one.status, one.type) for one in jobs)
@@ -163,7 +162,7 @@ class _Asked:
             cancel_requested=achieved["cancel_requested"],
             retried=achieved["retried"],
             skipped=skipped,
-            next_cursor=None if next_before is None else write_cursor(next_before, of=self._list),
+            next_cursor=self._cursors.cursor(next_before),
         )
 
 
@@ -186,13 +185,6 @@ def _retried(answer: Submitted | ObservatoryError) -> str:
     if isinstance(answer, ObservatoryError):
         return answer.code
     return "already_retried" if answer.is_replay else "retried"
-
-
-def _is_copy_of(job: Job, operation_id: str | None) -> bool:
-    """True for what this operation itself made."""
-    if operation_id is None or job.retry_of is None:
-        return False
-    return job.idempotency_key == retry_key(job.retry_of, operation_id)
 
 
 # --- what was asked for -----------------------------------------------------------------------

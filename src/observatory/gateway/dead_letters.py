@@ -7,7 +7,8 @@ from observatory.core.bulk import retry_key
 from observatory.core.errors import IllegalTransition
 from observatory.core.job import Job, JobStatus
 from observatory.core.sources import Clock
-from observatory.edge.cursor import read_cursor, write_cursor
+from observatory.edge.cursor import Cursors
+from observatory.edge.job_list import job_list_of
 from observatory.gateway.gateway import Gateway
 from observatory.gateway.submit import CallContext
 from observatory.job_store.selections import Selection, Selections
@@ -37,15 +38,9 @@ class DeadLetters:
         selection = Selection(
             statuses=(JobStatus.FAILED,), type=type, queue=queue, error_type=error_type, is_unretried=True
         )
-        of = f"dead letters {msgspec.json.encode(selection).decode()}"
-        before = None if cursor is None else read_cursor(cursor, of=of)
-        page = await self._selections.page(selection, before=before, count_max=count_max)
-        return JobList(
-            items=tuple(page.jobs),
-            next_cursor=None if page.next_before is None else write_cursor(page.next_before, of=of),
-            as_of=self._clock.now(),
-            unreadable=tuple(page.unreadable) if page.unreadable else msgspec.UNSET,
-        )
+        cursors = Cursors(f"dead letters {msgspec.json.encode(selection).decode()}")
+        page = await self._selections.page(selection, before=cursors.place(cursor), count_max=count_max)
+        return job_list_of(page, cursors.cursor(page.next_before), as_of=self._clock.now())
 
     async def redrive(self, job_id: str, context: CallContext) -> Job:
         """

@@ -13,12 +13,10 @@ from observatory.core.errors import BusUnavailable, Refused
 from observatory.core.queue import QueueSetting
 from observatory.edge.problem import InvalidRequest
 from observatory.event_bus.port import EventBus
+from observatory.gateway.submit import UNNAMED
 from observatory.job_store.queues import Queues
 
 _log = structlog.get_logger("observatory.gateway")
-
-UNNAMED: Final = "api"
-"""Who paused a queue when the caller does not say: somebody who spoke to the API."""
 
 _NAME: Final = schema("job-request")["$defs"]["queueName"]
 _IS_NAME: Final = re.compile(_NAME["pattern"].removesuffix("$") + r"\Z")

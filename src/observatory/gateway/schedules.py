@@ -1,26 +1,30 @@
 """What can be asked for about schedules, without HTTP."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from observatory.contracts import is_valid, validate
+from observatory.contracts.schedules import SchedulePauseRequest
 from observatory.core import limits
 from observatory.core.errors import InvalidSchedule, ScheduleMoved, ScheduleUnreadable, UnknownSchedule
-from observatory.core.schedule import Schedule, ScheduleDefinition, checked, next_tick
+from observatory.core.schedule import Schedule, ScheduleDefinition, begun, checked
 from observatory.core.schedule_name import checked_name
 from observatory.core.scheduled_job import metadata_of_tick
 from observatory.core.sources import Clock
 from observatory.core.strict_json import decode
 from observatory.core.ticks import Settlement, skip_rest
 from observatory.edge.problem import InvalidFields
-from observatory.gateway.submit import check_size
+from observatory.gateway.submit import UNNAMED, check_size
 from observatory.gateway.type_catalog import TypeCatalog
 from observatory.job_store.schedules import Schedules
 
 CONTRACT: Final = "schedule-request"
-_replace = msgspec.structs.replace
+PAUSE_CONTRACT: Final = "schedule-pause-request"
+
+T = TypeVar("T")
 
 
 class Put(msgspec.Struct, frozen=True):
@@ -84,24 +88,14 @@ class ScheduleGateway:
         """None when somebody else changed the schedule meanwhile."""
         before = await self._readable(name)
         if before is None:
-            schedule = _new(name, definition, self.now)
+            schedule = begun(name, definition, self.now)
             return Put(schedule, is_new=True) if await self._schedules.create(schedule) else None
         if before.definition == definition:
             return Put(before, is_new=False)
         settled = await self._skip_rest(before)
         if settled is None:
             return None
-        at = self.now
-        covered_until = max(settled.covered_until, at)
-        schedule = _replace(
-            settled,
-            definition=definition,
-            generation=settled.generation + 1,
-            version=settled.version + 1,
-            updated_at=at,
-            covered_until=covered_until,
-            next_tick_at=next_tick(definition, covered_until),
-        )
+        schedule = settled.replaced(definition, self.now)
         return Put(schedule, is_new=False) if await self._schedules.save(schedule) else None
 
     async def _skip_rest(self, schedule: Schedule) -> Schedule | None:
@@ -120,30 +114,28 @@ class ScheduleGateway:
             await self._schedules.delete(name)
             return None
 
-    async def pause(self, name: str, *, by: str) -> Schedule:
-        """Fire nothing from now on; ticks that come meanwhile are skipped. Pausing again changes nothing."""
-        for _ in range(limits.SCHEDULE_TRIES_MAX):
-            found = await self.schedule(name)
-            if found.paused_at is not None:
-                return found
-            at = self.now
-            paused = _replace(found, paused_at=at, paused_by=by, updated_at=at, version=found.version + 1)
-            if await self._schedules.save(paused):
-                return paused
-        raise _moved(name)
+    async def pause(self, name: str, document: Any) -> Schedule:
+        """
+        Fire nothing from now on; ticks that come meanwhile are skipped. Pausing again changes nothing.
+
+        Raises:
+            UnknownSchedule: No such schedule.
+            InvalidSchedule: *document* is no `schedule-pause-request`. Nothing was done.
+        """
+        said = _said(PAUSE_CONTRACT, document, SchedulePauseRequest)
+        by = said.by or UNNAMED
+        return await self._change(name, lambda found: found.paused(self.now, by=by))
 
     async def resume(self, name: str) -> Schedule:
         """End a pause. Ticks that passed during it are skipped. Resuming what is not paused changes nothing."""
+        return await self._change(name, lambda found: found.resumed(self.now))
+
+    async def _change(self, name: str, change: Callable[[Schedule], Schedule]) -> Schedule:
         for _ in range(limits.SCHEDULE_TRIES_MAX):
             found = await self.schedule(name)
-            if found.paused_at is None:
-                return found
-            at = self.now
-            resumed = _replace(
-                found, paused_at=None, paused_by=None, skip_until=at, updated_at=at, version=found.version + 1
-            )
-            if await self._schedules.save(resumed):
-                return resumed
+            changed = change(found)
+            if changed is found or await self._schedules.save(changed):
+                return changed
         raise _moved(name)
 
     async def delete(self, name: str) -> None:
@@ -164,26 +156,19 @@ def _rest(schedule: Schedule, at: datetime) -> Settlement | None:
         return None
 
 
-def _new(name: str, definition: ScheduleDefinition, at: datetime) -> Schedule:
-    return Schedule(
-        name=name,
-        definition=definition,
-        created_at=at,
-        updated_at=at,
-        covered_until=at,
-        next_tick_at=next_tick(definition, at),
-    )
-
-
 def _definition_of(name: str, document: Any, now: datetime) -> ScheduleDefinition:
-    if not is_valid(CONTRACT, document):
-        raise InvalidFields(validate(CONTRACT, document), code=InvalidSchedule.code)
-    definition = msgspec.convert(document, ScheduleDefinition, strict=False)
+    definition = _said(CONTRACT, document, ScheduleDefinition)
     check_size(definition.payload, limits.PAYLOAD_BYTES_MAX, "payload")
     check_size(metadata_of_tick(definition.metadata, name, now), limits.METADATA_BYTES_MAX, "metadata")
     if definition.anchor is not None:
-        definition = _replace(definition, anchor=definition.anchor.astimezone(UTC))
+        definition = msgspec.structs.replace(definition, anchor=definition.anchor.astimezone(UTC))
     return checked(definition)
+
+
+def _said(contract: str, document: Any, into: type[T]) -> T:
+    if not is_valid(contract, document):
+        raise InvalidFields(validate(contract, document), code=InvalidSchedule.code)
+    return msgspec.convert(document, into, strict=False)
 
 
 def _unknown(name: str) -> UnknownSchedule:

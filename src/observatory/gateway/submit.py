@@ -19,6 +19,8 @@ from observatory.edge.problem import InvalidFields
 CONTRACT: Final = "job-request"
 OPTIONS: Final = ("queue", "priority", "maxAttempts", "timeoutSeconds", "runAt", "metadata")
 """Fields that say how a job is to be run: with type and payload they are what an idempotency key stands for."""
+UNNAMED = "api"
+"""Who acted, when the caller does not say: somebody who spoke to the API."""
 
 
 class CallContext(msgspec.Struct, frozen=True, kw_only=True):

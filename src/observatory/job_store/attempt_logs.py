@@ -1,7 +1,9 @@
 """
 The contract of what attempts said: the end of the log of each, beside the truth and no part of it.
 
-Losing a log loses no job. Errors of every method: `StoreUnavailable`; the call may simply be repeated.
+Losing a log loses no job. The logs of a job go with it when it is pruned.
+
+Errors of every method: `StoreUnavailable`; the call may simply be repeated: the same logs leave the same rows.
 """
 
 from collections.abc import Sequence
@@ -43,11 +45,14 @@ class AttemptLogs(Protocol):
 
     async def save(self, logs: Sequence[AttemptLog]) -> None:
         """
-        Keep *logs*, each in place of what was kept of the same job and fence.
+        Keep *logs*, each in place of what was kept of the same job and fence: one transaction, durable afterwards.
 
         Of one job the newest `limits.ATTEMPT_LOGS_KEPT` by fence are kept. A log whose job does not exist, or
         whose fence the job never had, is not kept; nor is one that is not complete after one that is. Each
         writes under its own fence, so an attempt that was overtaken changes nothing of the others.
+
+        Args:
+            logs: Any number; each within the bounds of its fields, which the processor keeps.
         """
         ...
 
@@ -55,6 +60,6 @@ class AttemptLogs(Protocol):
         """
         The log with the highest fence, of *attempt* or, if None, of the job's last that has one.
 
-        None when nothing was kept.
+        None when nothing was kept, or its row is damaged: no part of the truth, it is worth no error.
         """
         ...

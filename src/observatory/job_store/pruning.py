@@ -7,19 +7,20 @@ What is removed is added, in the same transaction, to a rollup: the fold of the 
     rollup + fold of the remaining events                = fold of all events that ever were
     highest position - events in the log                 = pruned events
 
-and the gaps that pruning leaves between positions are no losses.
+and the gaps that pruning leaves between positions are no losses. Nothing happens by itself: who calls decides when.
 
-Errors of every method: `StoreUnavailable`.
+Time is the store's clock. Errors of every method: `StoreUnavailable`; every method may be repeated.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
 from observatory.core.errors import StoreUnavailable
-from observatory.core.folds import StatsView
+from observatory.core.event import Event
+from observatory.core.folds import StatsView, fold_stats
 from observatory.core.retention import RetentionPolicy
 
 
@@ -48,6 +49,26 @@ class Expired(msgspec.Struct, frozen=True, kw_only=True):
     last_position: int
     positions_sum: int
     stats: StatsView
+
+
+def expired_of(job_id: str, events: Iterable[Event]) -> Expired | None:
+    """
+    What the events of one job add up to; None when one is missing or they are not those of one job.
+
+    Args:
+        events: In order of sequence, with their positions. One that cannot be folded raises what its fold raises.
+    """
+    stats, count, positions_sum, last_position = StatsView(), 0, 0, 0
+    for event in events:
+        count += 1
+        if event.sequence != count or event.position is None:
+            return None
+        stats = fold_stats(stats, event)
+        positions_sum += event.position
+        last_position = event.position
+    if not count or stats.total_jobs != 1:
+        return None
+    return Expired(job_id=job_id, events=count, last_position=last_position, positions_sum=positions_sum, stats=stats)
 
 
 class ExpiredJobs(msgspec.Struct, frozen=True):
@@ -92,13 +113,13 @@ class Pruning(Protocol):
         """
         Jobs that *policy* no longer keeps: of each type the longest final first, the types in turn.
 
-        Reads only.
+        Reads only. A job whose row or events are damaged or incomplete stays: its fold would be wrong for ever.
 
         Args:
             until: A job with an event at or after this position is left out. Not beyond the head of the log, so that
                 the newest event, and with it the head, stays where it is.
             count_max: From 1 to `limits.PRUNE_JOBS_MAX`.
-            events_max: Of all jobs together; but always at least one job.
+            events_max: Events of all jobs together; but always at least one job.
         """
         ...
 
@@ -106,8 +127,12 @@ class Pruning(Protocol):
         """
         Remove *jobs* with all that belongs to them, and add them to the rollup of the view.
 
-        Atomic for the whole call. A job that is gone already, or is not as it was found, is left out, so the call
+        What belongs to a job is its row, its events and the logs of its attempts. Atomic for the whole call and
+        durable when it returns. A job that is gone already, or is not as it was found, is left out, so the call
         may be repeated after `StoreUnavailable`. Its idempotency key is free afterwards.
+
+        Args:
+            jobs: 0 to `limits.PRUNE_JOBS_MAX`, as `expired` gave them.
 
         Raises:
             CheckpointMoved: The view is not at that generation any more, or is behind `folded.until`. Nothing was

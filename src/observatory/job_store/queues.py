@@ -1,12 +1,13 @@
 """
 The contract of the settings of queues: which are paused, and how many of their jobs may be leased at the same time.
 
-A queue needs no setting to exist, and a setting needs no job: both are bound by the name alone. `JobStore.claim` reads
-the settings in the transaction in which it claims, so what a method here answered holds for every claim that begins
-after it. A running job is never touched.
+A queue needs no setting to exist, and a setting needs no job: both are bound by the name alone. What each change makes
+of a setting is decided by `core.queue.QueueSetting`. A change is one transaction and durable when its method returns.
+`JobStore.claim` reads the settings in the transaction in which it claims, so what a method here answered holds for
+every claim that begins after it. A running job is never touched.
 
 Errors of every method: `StoreUnavailable`; it is then not known whether the call took effect. Every method may be
-repeated.
+repeated. `TooManyQueues` means that nothing was changed; one that has a setting already can always be changed.
 """
 
 from typing import Protocol
@@ -15,7 +16,7 @@ from observatory.core.queue import QueueSetting
 
 
 class Queues(Protocol):
-    """Reads and changes settings. Time is the store's clock."""
+    """Reads and changes settings. Time is the store's clock. The names of queues were checked by the caller."""
 
     async def pause(self, queue: str, *, by: str, reason: str | None) -> QueueSetting:
         """

@@ -6,8 +6,11 @@ Which ticks there are and which fate each gets is decided by `core.ticks.settle`
 nothing. Every write names the version that it read and takes effect only if the schedule is still at it, so of two
 schedulers, or of a scheduler and a person, one wins and the other reads again.
 
-Errors of every method: `StoreUnavailable`. It is then not known whether the call took effect; all may be repeated.
-A schedule whose stored row is damaged costs the others nothing.
+What a method wrote is durable when it returns. Reads see every write that was answered before.
+
+Errors of every method: `StoreUnavailable`. It is then not known whether the call took effect; all may be repeated: a
+`create` or `save` that took effect unseen answers False the second time, and reading shows what it left.
+A schedule whose stored row is damaged costs the others nothing. The names of schedules were checked by the caller.
 """
 
 from collections.abc import Sequence
@@ -76,7 +79,11 @@ class Schedules(Protocol):
         ...
 
     async def due(self) -> DueSchedules:
-        """The schedules whose next tick is not after now, the one that waits longest first."""
+        """
+        The schedules whose next tick is not after now, the one that waits longest first.
+
+        Bounded by `limits.SCHEDULES_MAX`. A snapshot: only `save` decides.
+        """
         ...
 
     async def create(self, schedule: Schedule) -> bool:
@@ -100,7 +107,7 @@ class Schedules(Protocol):
 
         Args:
             ticks: In order, after every recorded one. Those with a fate that makes a job name the id of one of *jobs*.
-            jobs: New ones without idempotency key.
+            jobs: New ones without idempotency key, at most `limits.SCHEDULE_CATCH_UP_MAX`.
         """
         ...
 

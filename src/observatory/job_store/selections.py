@@ -1,10 +1,15 @@
 """
 The contract of selections: which jobs a bulk action or a list of dead letters concerns.
 
-Like `JobQueries` it answers from the primary copy. Order: newest accepted first, so that jobs which are accepted while
+Like `JobQueries` it answers from the primary copy: it sees every change that was answered before. Each call is one read
+of one instant; a selection promises nothing about the jobs afterwards, so whoever acts on them is told by
+`JobStore.apply` or `submit` what became of each. Order: newest accepted first, so that jobs which are accepted while
 somebody goes from page to page are never met.
 
-Errors of every method: `StoreUnavailable`. Every method may be repeated.
+A job whose row is damaged is selected by the columns that can be read; only where whole jobs are given it is named
+beside the others instead.
+
+Errors of every method: `StoreUnavailable`. Every method only reads and may be repeated.
 """
 
 from collections.abc import Sequence
@@ -13,7 +18,7 @@ from typing import Protocol
 
 import msgspec
 
-from observatory.core.job import JobStatus
+from observatory.core.job import Job, JobStatus
 from observatory.job_store.port import JobPage
 
 
@@ -54,6 +59,16 @@ class SelectedPage(msgspec.Struct, frozen=True):
     """Pass as `before` for the next page; None when this was the last."""
 
 
+class SelectedJobs(msgspec.Struct, frozen=True):
+    """The first of some jobs, whole."""
+
+    jobs: list[Job]
+    unreadable: list[str]
+    """Ids of those whose rows are damaged."""
+    looked_at: int
+    """How many ids the answer is about, from the first on; those that are in neither list belong to no job."""
+
+
 class SelectedCount(msgspec.Struct, frozen=True):
     """How many jobs of a selection have this status and type."""
 
@@ -70,28 +85,30 @@ class Selections(Protocol):
         A page of *selection*. A job whose status changes between two pages is met at most once.
 
         Args:
+            before: `next_before` of the page before; None for the first.
             count_max: From 1 to `limits.BULK_JOBS_MAX`.
         """
         ...
 
     async def count(self, selection: Selection) -> list[SelectedCount]:
-        """How many jobs *selection* has now, by status and type, in their order."""
+        """How many jobs *selection* has now, by status and type, in their order. Cost grows with their number."""
         ...
 
     async def page(self, selection: Selection, *, before: int | None, count_max: int) -> JobPage:
         """
-        As `select`, with whole jobs; bounded as `JobQueries.jobs` is.
+        As `select`, with whole jobs; bounded and with `unreadable` as `JobQueries.jobs`.
 
         Args:
+            before: `next_before` of the page before; None for the first.
             count_max: From 1 to `limits.PAGE_ITEMS_MAX`.
         """
         ...
 
-    async def jobs(self, job_ids: Sequence[str]) -> JobPage:
+    async def jobs(self, job_ids: Sequence[str]) -> SelectedJobs:
         """
         The first of *job_ids* as whole jobs, in that order, left out where none has the id.
 
-        Fewer than asked for when they are large, but at least one: `next_before` is then how many were looked at.
+        All of them, or fewer, but at least one, when they would have more than `limits.READ_BYTES_MAX` as JSON.
 
         Args:
             job_ids: From 1 to `limits.BULK_PIECE_JOBS`, each once.

@@ -28,9 +28,6 @@ from observatory.job_store.schedules import Schedules
 _log = structlog.get_logger("observatory.scheduler")
 _FIRES = frozenset({Fate.FIRED, Fate.LATE})
 
-ROUND_S_MAX = 1.0
-"""After so long a round ends, and the rest is left for the next one."""
-
 
 class Scheduler:
     """One loop. Running it on several nodes changes nothing but load."""
@@ -69,7 +66,7 @@ class Scheduler:
 
     async def _for_each(self, names: Sequence[str], work: Callable[[str], Awaitable[int]]) -> int:
         """*work* for each of *names*, some side by side; one that fails holds up no other."""
-        end_s = self._clock.monotonic() + ROUND_S_MAX
+        end_s = self._clock.monotonic() + limits.SCHEDULE_ROUND_S_MAX
         count, failures = 0, list[BaseException]()
         for start in range(0, len(names), limits.SCHEDULES_AT_ONCE):
             portion = names[start : start + limits.SCHEDULES_AT_ONCE]

@@ -60,18 +60,26 @@ def frame_of(event: Event) -> Frame:
     return Frame(event.position, event.job_id, str(event.event_type), str(event.payload.get("type")), text)
 
 
-def notice(kind: str, position: int, reason: str | None = None) -> bytes:
+def notice(kind: str, position: int, reason: str | None = None, *, generation: str | None = None) -> bytes:
     """The frame of a notice: `checkpoint`, `resync` or `bye`."""
     return b"id: %d\nevent: %b\ndata: %b\n\n" % (
         position,
         kind.encode(),
-        _encode(StreamNotice(position=position, reason=reason)),
+        _encode(StreamNotice(position=position, reason=reason, generation=generation)),
     )
 
 
-def opening(position: int) -> bytes:
-    """The beginning of every stream: how soon to come back, and where it begins."""
-    return b"retry: %d\n\n" % round(limits.STREAM_RETRY_S * 1000) + notice("checkpoint", position)
+def opening(position: int, generation: str, *, resync: str | None = None) -> bytes:
+    """
+    The beginning of every stream: how soon to come back, where it begins, and in which history.
+
+    Args:
+        resync: Why its reader cannot go on where it was; None when it can. One notice says all of it, so that no
+            broken connection comes between a new position and the reason for it.
+    """
+    kind = "checkpoint" if resync is None else "resync"
+    retry = b"retry: %d\n\n" % round(limits.STREAM_RETRY_S * 1000)
+    return retry + notice(kind, position, resync, generation=generation)
 
 
 class Taken(msgspec.Struct, frozen=True):

@@ -16,10 +16,11 @@ from observatory.core.job import LEASED, Job
 from observatory.core.queue import QueueSetting
 from observatory.core.retention import RetentionPolicy
 from observatory.core.sources import Clock
-from observatory.edge.cursor import read_cursor, write_cursor
+from observatory.edge.cursor import Cursors
+from observatory.edge.job_list import job_list_of
 from observatory.event_log.port import EventFilter, EventLog
 from observatory.job_store.attempt_logs import AttemptLogs
-from observatory.job_store.port import JobFilter, JobPage, JobQueries, QueueDepth, WorkerInfo
+from observatory.job_store.port import JobFilter, JobQueries, QueueDepth, WorkerInfo
 from observatory.job_store.pruning import Pruning
 from observatory.job_store.queues import Queues
 from observatory.view_store.port import ViewStore
@@ -165,11 +166,9 @@ class ReadModel:
         Raises:
             BadQuery: The cursor is not of this list with this filter (`bad_cursor`).
         """
-        of = f"jobs {msgspec.json.encode(filter).decode()}"
-        before = None if cursor is None else read_cursor(cursor, of=of)
-        page = await self._queries.jobs(filter, before=before, count_max=count_max)
-        following = None if page.next_before is None else write_cursor(page.next_before, of=of)
-        return self._job_list(page, following)
+        cursors = Cursors(f"jobs {msgspec.json.encode(filter).decode()}")
+        page = await self._queries.jobs(filter, before=cursors.place(cursor), count_max=count_max)
+        return job_list_of(page, cursors.cursor(page.next_before), as_of=self._clock.now())
 
     async def recent_jobs(self, *, count_max: int) -> JobList:
         """
@@ -177,15 +176,8 @@ class ReadModel:
 
         Damaged ones are named beside the others.
         """
-        return self._job_list(await self._queries.jobs(JobFilter(), before=None, count_max=count_max), None)
-
-    def _job_list(self, page: JobPage, next_cursor: str | None) -> JobList:
-        return JobList(
-            items=tuple(page.jobs),
-            next_cursor=next_cursor,
-            as_of=self._clock.now(),
-            unreadable=tuple(page.unreadable) if page.unreadable else msgspec.UNSET,
-        )
+        page = await self._queries.jobs(JobFilter(), before=None, count_max=count_max)
+        return job_list_of(page, None, as_of=self._clock.now())
 
     async def job(self, job_id: str) -> Job:
         """
@@ -246,11 +238,10 @@ class ReadModel:
         """
         if after is not None and cursor is not None:
             raise BadQuery("after and cursor both say where to begin; send one of them")
-        of = f"events {msgspec.json.encode(filter).decode()}"
-        begin = read_cursor(cursor, of=of) if cursor is not None else after or 0
+        cursors = Cursors(f"events {msgspec.json.encode(filter).decode()}")
+        begin = cursors.place(cursor) or after or 0
         found = await self._log.after(begin, count_max=count_max, filter=filter)
-        last = found[-1].position if found.has_more else None
-        return self._page(found, None if last is None else write_cursor(last, of=of))
+        return self._page(found, cursors.cursor(found[-1].position if found.has_more else None))
 
     async def events_of_job(self, job_id: str, *, cursor: str | None, count_max: int) -> Page[Event]:
         """
@@ -260,13 +251,11 @@ class ReadModel:
             UnknownJob: No such job.
             BadQuery: `bad_cursor`.
         """
-        of = f"events of {job_id}"
-        after = 0 if cursor is None else read_cursor(cursor, of=of)
-        found = await self._log.of_job(job_id, after_sequence=after, count_max=count_max)
+        cursors = Cursors(f"events of {job_id}")
+        found = await self._log.of_job(job_id, after_sequence=cursors.place(cursor) or 0, count_max=count_max)
         if not found:
             await self.job(job_id)
-        following = write_cursor(found[-1].sequence, of=of) if found.has_more else None
-        return self._page(found, following)
+        return self._page(found, cursors.cursor(found[-1].sequence if found.has_more else None))
 
     # --- the parts ----------------------------------------------------------------------------
 

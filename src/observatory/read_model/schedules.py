@@ -13,10 +13,10 @@ from observatory.core.errors import UnknownSchedule
 from observatory.core.schedule import ScheduleDefinition, Tick, checked
 from observatory.core.sources import Clock
 from observatory.core.zones import UTC_NAME
-from observatory.edge.cursor import read_cursor, write_cursor
+from observatory.edge.cursor import Cursors
 from observatory.job_store.schedules import Schedules
 
-_LIST: Final = "schedules"
+_CURSORS: Final = Cursors("schedules")
 
 
 class ScheduleReadModel:
@@ -33,11 +33,10 @@ class ScheduleReadModel:
         Raises:
             BadQuery: The cursor is not of this list (`bad_cursor`).
         """
-        after = None if cursor is None else read_cursor(cursor, of=_LIST)
-        page = await self._schedules.schedules(after=after, count_max=count_max)
+        page = await self._schedules.schedules(after=_CURSORS.place(cursor), count_max=count_max)
         return ScheduleList(
             items=tuple(info_of(schedule) for schedule in page.schedules),
-            next_cursor=None if page.next_after is None else write_cursor(page.next_after, of=_LIST),
+            next_cursor=_CURSORS.cursor(page.next_after),
             as_of=self._clock.now(),
             unreadable=tuple(page.unreadable) if page.unreadable else msgspec.UNSET,
         )
@@ -63,12 +62,11 @@ class ScheduleReadModel:
             UnknownSchedule: No such schedule.
             BadQuery: `bad_cursor`.
         """
-        of = f"ticks of {name}"
-        before = None if cursor is None else read_cursor(cursor, of=of)
-        page = await self._schedules.ticks(name, before=before, count_max=count_max)
+        cursors = Cursors(f"ticks of {name}")
+        page = await self._schedules.ticks(name, before=cursors.place(cursor), count_max=count_max)
         if not page.ticks:
             await self.schedule(name)
-        return self._page(page.ticks, None if page.next_before is None else write_cursor(page.next_before, of=of))
+        return self._page(page.ticks, cursors.cursor(page.next_before))
 
     def preview(self, definition: ScheduleDefinition, *, after: datetime | None, count: int) -> Preview:
         """

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
 import structlog
 
 from observatory.core import limits
@@ -22,9 +23,10 @@ from observatory.read_model.live import LiveEvents
 _log = structlog.get_logger("observatory.read_model")
 
 BEYOND_HEAD: Final = "beyond_head"
+OTHER_HISTORY: Final = "other_history"
 TOO_FAR_BEHIND: Final = "too_far_behind"
 EVENT_UNREADABLE: Final = "event_unreadable"
-RESYNC_REASONS: Final = (BEYOND_HEAD, TOO_FAR_BEHIND, EVENT_UNREADABLE)
+RESYNC_REASONS: Final = (BEYOND_HEAD, OTHER_HISTORY, TOO_FAR_BEHIND, EVENT_UNREADABLE)
 
 SHUTDOWN: Final = "shutdown"
 STALLED: Final = "stalled"
@@ -48,6 +50,14 @@ class Counts:
         """Because too many were open."""
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a reader is that comes again."""
+
+    position: int
+    generation: str | None = None
+    """Of the history that the position was given in; None when the reader does not say."""
+
+
 class Stream:
     """
     One reader's place in the history.
@@ -57,20 +67,22 @@ class Stream:
     were not wanted, or were pruned.
 
     Args:
-        after: Where its reader is; None means at the newest event.
+        place: Where its reader is; None means at the newest event.
         abort: Cuts its connection.
     """
 
-    def __init__(self, streams: "Streams", wanted: StreamFilter, after: int | None, abort: Callable[[], None]) -> None:
+    def __init__(
+        self, streams: "Streams", wanted: StreamFilter, place: Place | None, abort: Callable[[], None]
+    ) -> None:
         self._streams = streams
         self._wanted = wanted
-        self._after = after
+        self._place = place
         self._wake = asyncio.Event()
         self._said: int | None = None
         """The last position that its reader knows; None before the first words."""
         self._silent_from_s = 0.0
         self._count_max = limits.STREAM_READ_EVENTS_MAX
-        self.position = after or 0
+        self.position = 0 if place is None else place.position
         self.abort = abort
         self.end: str | None = None
         """Why it ends; None while it goes on."""
@@ -122,13 +134,13 @@ class Stream:
         return notice(kind, self.position, reason)
 
     async def _begin(self) -> bytes:
-        head = await self._streams.log.head()
+        head, generation = await self._streams.log.head(), await self._streams.log.generation()
         self._streams.live.reach(head)
-        if self._after is None:
-            self.position = head
-        is_beyond = self.position > head
-        self.position = self._said = min(self.position, head)
-        return opening(self.position) + (self._resync(BEYOND_HEAD) if is_beyond else b"")
+        resync = _why_not(self._place, head, generation)
+        if resync is not None:
+            self._streams.counts.resyncs[resync] += 1
+        self._said = self.position = head if self._place is None or resync is not None else self._place.position
+        return opening(self.position, generation, resync=resync)
 
     def _resync(self, reason: str) -> bytes:
         self._streams.counts.resyncs[reason] += 1
@@ -193,6 +205,15 @@ class Stream:
         return KEEP_ALIVE if self.position == self._said else self._notice("checkpoint")
 
 
+def _why_not(place: Place | None, head: int, generation: str) -> str | None:
+    """Why a reader cannot go on at *place*; None when it can."""
+    if place is None:
+        return None
+    if place.generation not in {None, generation}:
+        return OTHER_HISTORY
+    return BEYOND_HEAD if place.position > head else None
+
+
 def _fitting(frames: list[Frame]) -> int:
     """How many events of this size fit into one write."""
     mean = sum(len(frame.text) for frame in frames) // len(frames)
@@ -223,7 +244,7 @@ class Streams:
     def open_count(self) -> int:
         return len(self._open)
 
-    def open(self, wanted: StreamFilter, *, after: int | None, abort: Callable[[], None]) -> Stream:
+    def open(self, wanted: StreamFilter, *, place: Place | None, abort: Callable[[], None]) -> Stream:
         """
         A stream; close it. While the service stops it says so at once.
 
@@ -233,7 +254,7 @@ class Streams:
         if len(self._open) >= limits.STREAMS_MAX:
             self.counts.refused += 1
             raise TooManyStreams(f"{limits.STREAMS_MAX} streams are open")
-        stream = Stream(self, wanted, after, abort)
+        stream = Stream(self, wanted, place, abort)
         if self.is_stopping:
             stream.end_by(SHUTDOWN)
         self._open.add(stream)

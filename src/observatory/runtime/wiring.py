@@ -1,4 +1,4 @@
-"""The composition root: the only module that names drivers. `up` and, later, `serve` are wired here alike."""
+"""The composition root: the only module that names drivers."""
 
 import os
 import socket

@@ -22,7 +22,7 @@ from observatory.core.event import Event, Producer, event_of
 from observatory.core.handler import Isolation, TypeInfo
 from observatory.core.job import Job, JobError, NewJob, Outcome, Progress
 from observatory.core.lifecycle import Transition, transition
-from observatory.core.schedule import Schedule, ScheduleDefinition, checked, next_tick
+from observatory.core.schedule import Schedule, ScheduleDefinition, begun, checked
 from observatory.core.sources import Ids
 from observatory.core.strict_json import canonical
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
@@ -188,12 +188,4 @@ def new_schedule(name: str, at: datetime, **definition: Any) -> Schedule:
     fields: dict[str, Any] = {"type": "example"} | definition
     if not {"cron", "every"} & set(fields):
         fields["cron"] = "* * * * *"
-    checked_definition = checked(ScheduleDefinition(**fields))
-    return Schedule(
-        name=name,
-        definition=checked_definition,
-        created_at=at,
-        updated_at=at,
-        covered_until=at,
-        next_tick_at=next_tick(checked_definition, at),
-    )
+    return begun(name, checked(ScheduleDefinition(**fields)), at)

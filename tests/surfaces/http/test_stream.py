@@ -219,10 +219,32 @@ async def test_the_largest_position_is_beyond_the_head_and_says_where_to_go_on(p
         heard = await reading.until(3)
 
     assert [(one.name, json.loads(one.data).get("reason")) for one in heard[:2]] == [
-        ("checkpoint", None),
         ("resync", "beyond_head"),
+        ("job", None),
     ]
     assert reading.jobs == [3]
+
+
+async def test_a_position_of_another_history_is_told_by_its_generation(place: Place) -> None:
+    await place.commit(2)
+    async with place.reading(after=1) as reading:
+        first, *_ = await reading.until(1)
+    said = json.loads(first.data)
+
+    async with place.reading(after=1, generation=said["generation"]) as reading:
+        same = await reading.until(2)
+    async with place.reading(after=1, generation="of-before-the-restore") as reading:
+        other = await reading.until(2)
+
+    assert [one.name for one in same] == ["checkpoint", "job"]
+    assert [json.loads(one.data) for one in other] == [said | {"position": 2, "reason": "other_history"}]
+
+
+@pytest.mark.parametrize("given", ["", "a b", "g" * 65, "ü"])
+async def test_a_generation_that_is_none_is_refused(place: Place, given: str) -> None:
+    answer = await place.http.get("/stream", params={"after": 1, "generation": given})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_query")
 
 
 # --- how many, how slow ---------------------------------------------------------------------------

@@ -213,6 +213,28 @@ async def test_resync_and_bye_are_heard_with_their_reasons_and_the_place_to_go_o
     assert service.last_ids == ["9", "2"]
 
 
+async def test_the_generation_of_the_history_goes_along_with_the_place(kind: str) -> None:
+    service = Service(
+        stream(said("checkpoint", 4, generation="g1"), job(5), BROKEN),
+        stream(said("resync", 3, reason="other_history", generation="g2"), job(4)),
+    )
+
+    heard = await service.hear(kind, 6, after=4)
+
+    assert [(one.position, one.generation) for one in heard] == [
+        (4, None), (4, "g1"), (5, "g1"), (5, "g1"), (5, "g1"), (3, "g2"),
+    ]  # fmt: skip
+    assert [request.url.params.get("generation") for request in service.asked] == [None, "g1"]
+
+
+async def test_a_generation_that_is_known_from_before_is_sent_at_once(kind: str) -> None:
+    service = Service(stream(job(5)))
+
+    await service.hear(kind, 2, after=4, generation="g1")
+
+    assert service.asked[0].url.params.get("generation") == "g1"
+
+
 async def test_an_event_that_comes_a_second_time_is_heard_once(kind: str) -> None:
     service = Service(stream(job(1), job(1), job(2), job(1), job(3)))
 

@@ -1,8 +1,12 @@
 """What one claim may take."""
 
+from datetime import timedelta
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from observatory.core import limits
 from observatory.core.queue import Admission, QueueSetting
 from observatory.testing.manual_sources import BEGINNING
 
@@ -56,3 +60,26 @@ def test_a_setting_that_says_nothing_need_not_be_kept():
     assert QueueSetting(queue="q").is_default
     assert not QueueSetting(queue="q", concurrency_max=1).is_default
     assert not QueueSetting(queue="q", paused_at=BEGINNING, paused_by="me").is_default
+
+
+def test_a_second_pause_keeps_the_first_and_a_resume_keeps_the_limit():
+    first = QueueSetting(queue="mail", concurrency_max=3).paused(BEGINNING, by="ann", reason="down")
+
+    assert first.paused(BEGINNING + timedelta(1), by="bob", reason=None) == first
+    assert first.resumed() == QueueSetting(queue="mail", concurrency_max=3)
+    assert first.limited(None).resumed().is_default
+
+
+@pytest.mark.parametrize("most", [0, limits.QUEUE_CONCURRENCY_MAX + 1])
+def test_a_limit_beyond_the_bounds_is_a_programmers_error(most):
+    with pytest.raises(AssertionError, match=f"a limit of {most}"):
+        QueueSetting(queue="mail").limited(most)
+
+
+@pytest.mark.parametrize(
+    ("by", "reason"),
+    [("", None), ("a" * (limits.ACTOR_CHARS_MAX + 1), None), ("ann", "r" * (limits.REASON_CHARS_MAX + 1))],
+)
+def test_words_beyond_the_bounds_are_a_programmers_error(by, reason):
+    with pytest.raises(AssertionError):
+        QueueSetting(queue="mail").paused(BEGINNING, by=by, reason=reason)

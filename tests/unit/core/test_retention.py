@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from observatory.core import limits
 from observatory.core.job import FINAL, JobStatus
-from observatory.core.retention import Kept, RetentionPolicy, duration_s, duration_text, status_of_word
+from observatory.core.retention import (
+    Kept,
+    RetentionPolicy,
+    duration_s,
+    duration_text,
+    pages_to_give_back,
+    status_of_word,
+)
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -63,3 +70,11 @@ def test_a_policy_that_keeps_everything_prunes_nothing() -> None:
 
     assert not RetentionPolicy(kept=never, by_type={"mail": {JobStatus.FAILED: None}}).prunes
     assert RetentionPolicy(kept=never, by_type={"mail": {JobStatus.FAILED: 60}}).prunes
+
+
+@pytest.mark.parametrize(
+    ("free", "pages", "given_back"),
+    [(0, 100, 0), (4_096, 8_000, 0), (4_097, 8_000, 1), (10_000, 40_000, 0), (10_001, 40_000, 1)],
+)
+def test_the_larger_of_the_two_bounds_of_free_space_is_kept(free, pages, given_back):
+    assert pages_to_give_back(free=free, pages=pages, page_bytes=4_096) == given_back

@@ -71,16 +71,36 @@ class TestFates:
         ]
 
     def test_while_paused_every_tick_is_skipped(self):
-        paused = replace(hourly(), paused_at=START, paused_by="ann")
+        paused = hourly().paused(START, by="ann")
 
         assert told(settle(paused, at(3 * 3_600))) == [(3_600, 3, "skipped", "paused")]
 
     def test_what_passed_during_a_pause_is_skipped_after_it(self):
-        resumed = replace(hourly(missed=Missed.SKIP), skip_until=at(7_300))
+        resumed = hourly(missed=Missed.SKIP).paused(START, by="ann").resumed(at(7_300))
 
         first = settle(resumed, at(10_800))
         assert told(first) == [(3_600, 2, "skipped", "paused")]
         assert told(settle(first.schedule, at(10_800))) == [(10_800, 1, "fired", None)]
+
+    def test_a_second_pause_keeps_the_first_and_changes_nothing(self):
+        paused = hourly().paused(at(5), by="ann")
+
+        assert paused.paused(at(9), by="bob") is paused
+        assert (paused.version, paused.updated_at, paused.paused_by) == (2, at(5), "ann")
+
+    def test_a_resume_of_what_is_not_paused_changes_nothing(self):
+        schedule = hourly()
+
+        assert schedule.resumed(at(7_300)) is schedule
+
+    def test_a_new_definition_fires_after_what_has_its_fate_also_when_the_clock_stepped_back(self):
+        settled = settle(hourly(), at(3_600)).schedule
+        definition = replace(settled.definition, every="10m")
+
+        replaced = settled.replaced(definition, at(60))
+
+        assert (replaced.covered_until, replaced.next_tick_at) == (at(3_600), at(4_200))
+        assert (replaced.generation, replaced.version) == (settled.generation + 1, settled.version + 1)
 
     def test_what_is_left_of_a_replaced_definition_is_skipped(self):
         assert told(skip_rest(hourly(), at(7_200))) == [(3_600, 2, "skipped", "replaced")]
@@ -175,9 +195,9 @@ def test_whatever_the_clock_does_each_tick_has_one_fate_and_none_is_invented(tim
     try:
         for step in steps:
             if step == "pause":
-                schedule = replace(schedule, paused_at=now)
-            elif step == "resume" and schedule.paused_at is not None:
-                schedule = replace(schedule, paused_at=None, skip_until=now)
+                schedule = schedule.paused(now, by="ann")
+            elif step == "resume":
+                schedule = schedule.resumed(now)
             elif isinstance(step, float):
                 now += timedelta(seconds=step)
             while (settlement := settle(schedule, now)) is not None:

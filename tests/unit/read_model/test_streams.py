@@ -19,7 +19,7 @@ from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.port import EventFilter, Events
 from observatory.read_model.frames import StreamFilter, frame_of
 from observatory.read_model.live import LiveEvents
-from observatory.read_model.stream import Stream, Streams, TooManyStreams
+from observatory.read_model.stream import Place, Stream, Streams, TooManyStreams
 from observatory.testing.factories import JobFactory
 from observatory.testing.manual_sources import ManualClock
 
@@ -39,6 +39,9 @@ class Log:
     reads: int = 0
     failures_left: int = 0
     """It heals after so many."""
+
+    async def generation(self) -> str:
+        return "g1"
 
     async def head(self) -> int:
         await asyncio.sleep(0)
@@ -86,8 +89,9 @@ class Installation:
                 await self.bus.publish(batch)
             self._published = batch[-1].position or 0
 
-    def open(self, wanted: StreamFilter = ALL, after: int | None = None) -> "Reader":
-        return Reader(self.streams, self.streams.open(wanted, after=after, abort=nothing))
+    def open(self, wanted: StreamFilter = ALL, after: int | None = None, generation: str | None = None) -> "Reader":
+        place = None if after is None else Place(after, generation)
+        return Reader(self.streams, self.streams.open(wanted, place=place, abort=nothing))
 
 
 class Reader:
@@ -154,7 +158,7 @@ async def test_without_a_place_it_begins_now_and_says_where_that_is(here: Instal
 
     first = await reader.read()
 
-    assert [(one.name, one.data, one.id) for one in first] == [("checkpoint", '{"position":6}', "6")]
+    assert [(one.name, one.data, one.id) for one in first] == [("checkpoint", '{"position":6,"generation":"g1"}', "6")]
 
 
 async def test_events_come_in_the_order_of_their_positions_with_the_envelope_as_data(here: Installation) -> None:
@@ -306,11 +310,38 @@ async def test_a_place_beyond_the_head_is_told_to_read_anew_and_goes_on_from_the
     here.live.reach(6)
     await reader.until(6)
 
-    assert [(one.name, one.data) for one in reader.messages[:2]] == [
-        ("checkpoint", '{"position":4}'),
-        ("resync", '{"position":4,"reason":"beyond_head"}'),
+    assert [(one.name, one.data) for one in reader.messages[:1]] == [
+        ("resync", '{"position":4,"reason":"beyond_head","generation":"g1"}'),
     ]
     assert reader.jobs == [5, 6]
+
+
+async def test_a_place_of_another_history_is_told_to_read_anew_although_the_history_has_grown_past_it(
+    here: Installation,
+) -> None:
+    here.commit(2)
+    reader = here.open(after=1, generation="g0")
+
+    await reader.read()
+    here.commit(1)
+    here.live.reach(6)
+    await reader.until(6)
+
+    assert [(one.name, one.data) for one in reader.messages[:1]] == [
+        ("resync", '{"position":4,"reason":"other_history","generation":"g1"}'),
+    ]
+    assert reader.jobs == [5, 6]
+    assert here.streams.counts.resyncs["other_history"] == 1
+
+
+async def test_a_place_of_this_history_goes_on_there(here: Installation) -> None:
+    here.commit(2)
+    reader = here.open(after=1, generation="g1")
+
+    await reader.until(4)
+
+    assert reader.messages[0].data == '{"position":1,"generation":"g1"}'
+    assert reader.jobs == [2, 3, 4]
 
 
 async def test_the_head_itself_is_no_place_beyond_it(here: Installation) -> None:
@@ -441,7 +472,7 @@ async def test_a_stop_ends_every_stream_with_a_bye(here: Installation) -> None:
 async def test_a_stop_cuts_who_does_not_take_its_bye(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "STREAM_BYE_S", 0.01)
     cut: list[str] = []
-    here.streams.open(ALL, after=None, abort=lambda: cut.append("it"))
+    here.streams.open(ALL, place=None, abort=lambda: cut.append("it"))
 
     await here.streams.stop()
 

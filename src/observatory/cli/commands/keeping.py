@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -162,9 +163,7 @@ def _progress(out: Output) -> Generator[Say]:
     if not out.err_is_terminal:
         yield _nothing
         return
-    from rich.console import Console
-
-    status = Console(stderr=True).status("working", spinner="dots")
+    status = out.console(sys.stderr).status("working", spinner="dots")
 
     def say(what: str, done: int, total: int) -> None:
         status.update(f"{what}, {done * 100 // max(total, 1)} %")

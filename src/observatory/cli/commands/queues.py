@@ -1,7 +1,5 @@
 """`queues`: list them, and pause, resume or limit one."""
 
-import getpass
-import socket
 from typing import Any, cast
 
 from cyclopts import App
@@ -12,9 +10,9 @@ from observatory.cli.exit_codes import ExitCode
 from observatory.cli.failures import UsageError
 from observatory.cli.options import TARGET, Target
 from observatory.cli.output import Column, cell, of_process
+from observatory.cli.person import who
 from observatory.core import limits
 from observatory.core.job import JsonObject
-from observatory.core.text import sanitize_terminal
 
 QUEUE_COLUMNS = (
     Column("QUEUE", "queue"),
@@ -63,7 +61,7 @@ def pause(name: str, /, *, reason: str | None = None, by: str | None = None, tar
         Who pauses it. Default: the user and the host of this command.
     """
     with connect(target) as api:
-        return _show(api.pause_queue(name, by=_who() if by is None else by, reason=reason), target)
+        return _show(api.pause_queue(name, by=who() if by is None else by, reason=reason), target)
 
 
 @queues.command
@@ -109,15 +107,6 @@ def _most(text: str) -> int | None:
         bound = f"a whole number from 1 to {limits.QUEUE_CONCURRENCY_MAX}, or none"
         raise UsageError(f"{text!r} is not a limit", f"a limit is {bound}")
     return int(text)
-
-
-def _who() -> str:
-    """The user and the host, without what a terminal would act on."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        user = "unknown"
-    return sanitize_terminal(f"{user}@{socket.gethostname()}")[: limits.ACTOR_CHARS_MAX]
 
 
 def _show(setting: JsonObject, target: Target) -> int:

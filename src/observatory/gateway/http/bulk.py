@@ -10,10 +10,11 @@ from litestar.types import ControllerRouterHandler
 from observatory.core import limits
 from observatory.edge.access import Access, RouteRule
 from observatory.edge.http import RULE, head_in
+from observatory.edge.http.calls import document_in, json_answer
+from observatory.edge.http.parameters import Cursor, JobType, Limit, Queue
 from observatory.gateway.bulk import Bulk
 from observatory.gateway.dead_letters import DeadLetters
-from observatory.gateway.http.calls import context_of, json_answer
-from observatory.gateway.http.queues import document_of
+from observatory.gateway.http.calls import context_of
 from observatory.gateway.metrics import GatewayMetrics
 from observatory.job_store.port import Submitted
 
@@ -24,10 +25,6 @@ _RETRY: Final = RouteRule(
 _LIST: Final = RouteRule(access=Access.READ, answers={200: "job-list"})
 _REDRIVE: Final = RouteRule(access=Access.WRITE, answers={201: "job"}, problems=(409,), headers=("traceparent",))
 
-Limit = Annotated[int, QueryParameter(ge=1, le=limits.PAGE_ITEMS_MAX)]
-Cursor = Annotated[str | None, QueryParameter(max_length=limits.CURSOR_CHARS_MAX)]
-JobType = Annotated[str | None, QueryParameter(max_length=limits.JOB_TYPE_CHARS_MAX)]
-Queue = Annotated[str | None, QueryParameter(max_length=limits.QUEUE_NAME_CHARS_MAX)]
 ErrorType = Annotated[str | None, QueryParameter(name="errorType", max_length=limits.ERROR_TYPE_CHARS_MAX)]
 
 
@@ -37,12 +34,12 @@ def bulk_routes(bulk: Bulk, metrics: GatewayMetrics) -> list[ControllerRouterHan
     @post("/jobs/cancel", opt={RULE: _BULK}, status_code=200, operation_id="cancelJobs", tags=["jobs"])
     async def cancel_jobs(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Cancel the jobs that match a filter, or count them; go on with `nextCursor` until it is null."""
-        return json_answer(await bulk.cancel(await document_of(request)))
+        return json_answer(await bulk.cancel(await document_in(request)))
 
     @post("/jobs/retry", opt={RULE: _RETRY}, status_code=200, operation_id="retryJobs", tags=["jobs"])
     async def retry_jobs(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Accept a copy of each final job that matches a filter, or count them; each is copied once, however often."""
-        document = await document_of(request)
+        document = await document_in(request)
         return json_answer(await bulk.retry(document, context_of(head_in(request)), note=metrics.count))
 
     return [cancel_jobs, retry_jobs]

@@ -1,15 +1,11 @@
-"""What every route of the gateway reads from a call, and how it answers."""
+"""What the gateway reads from the headers of a call that submits jobs, and says in those of its answer."""
 
 import re
-from typing import Any, Final
-
-import msgspec
-from litestar import Response
+from typing import Final
 
 from observatory.core import limits
 from observatory.core.errors import Refused
 from observatory.edge.asgi import Head
-from observatory.edge.body import JSON_MEDIA_TYPE
 from observatory.gateway.submit import CallContext
 from observatory.job_store.port import Submitted
 
@@ -44,7 +40,3 @@ def accepted(submitted: Submitted, warning: str | None) -> tuple[int, dict[str, 
     if submitted.is_replay:
         return 200, headers | {"Idempotency-Replayed": "true"}
     return 201, headers
-
-
-def json_answer(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
-    return Response(msgspec.json.encode(value), status_code=status, media_type=JSON_MEDIA_TYPE, headers=headers)

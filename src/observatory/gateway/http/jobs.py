@@ -15,10 +15,11 @@ from observatory.edge.access import Access, RouteRule
 from observatory.edge.asgi import Head, RawHeaders, Receive, Scope, Send, answer, head_of
 from observatory.edge.body import JSON_MEDIA_TYPE, NDJSON_MEDIA_TYPE, media_type_of, read_body
 from observatory.edge.http import RULE, head_in, receive_of
+from observatory.edge.http.calls import json_answer
 from observatory.edge.problem import problem_of
 from observatory.gateway.batch import documents_of_array, documents_of_lines
 from observatory.gateway.gateway import Gateway
-from observatory.gateway.http.calls import TRACED, accepted, context_of, json_answer
+from observatory.gateway.http.calls import TRACED, accepted, context_of
 from observatory.gateway.metrics import GatewayMetrics
 from observatory.job_store.port import Submitted
 

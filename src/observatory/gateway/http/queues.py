@@ -6,12 +6,9 @@ from litestar import Request, Response, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from observatory.core import limits
-from observatory.core.strict_json import decode
 from observatory.edge.access import Access, RouteRule
-from observatory.edge.body import JSON_MEDIA_TYPE, media_type_of, read_body
-from observatory.edge.http import RULE, head_in, receive_of
-from observatory.gateway.http.calls import json_answer
+from observatory.edge.http import RULE
+from observatory.edge.http.calls import document_in, json_answer
 from observatory.gateway.queue_control import QueueControl
 
 _ANSWERS: Final = {200: "queue-setting"}
@@ -26,7 +23,7 @@ def queue_routes(control: QueueControl) -> list[ControllerRouterHandler]:
     @post("/queues/{queue:str}/pause", opt={RULE: _PAUSE}, status_code=200, operation_id="pauseQueue", tags=["queues"])
     async def pause(request: Request[Any, Any, Any], queue: FromPath[str]) -> Response[bytes]:
         """Let nothing more be claimed from the queue; what runs goes on, and a second pause keeps the first one."""
-        return json_answer(await control.pause(queue, await document_of(request)))
+        return json_answer(await control.pause(queue, await document_in(request)))
 
     @post(
         "/queues/{queue:str}/resume", opt={RULE: _RESUME}, status_code=200, operation_id="resumeQueue", tags=["queues"]
@@ -44,19 +41,6 @@ def queue_routes(control: QueueControl) -> list[ControllerRouterHandler]:
     )
     async def limit(request: Request[Any, Any, Any], queue: FromPath[str]) -> Response[bytes]:
         """Let at most so many jobs of the queue be leased at the same time; null lifts the limit."""
-        return json_answer(await control.set_concurrency(queue, await document_of(request)))
+        return json_answer(await control.set_concurrency(queue, await document_in(request)))
 
     return [pause, resume, limit]
-
-
-async def document_of(request: Request[Any, Any, Any]) -> Any:
-    """
-    The JSON document of a request.
-
-    Raises:
-        HttpRefused: Not JSON by its media type, too long, too slow.
-        BadJson: Not JSON.
-    """
-    head = head_in(request)
-    media_type_of(head, (JSON_MEDIA_TYPE,))
-    return decode(await read_body(head, receive_of(request), bytes_max=limits.BODY_BYTES_MAX))

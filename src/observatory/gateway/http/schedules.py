@@ -2,22 +2,16 @@
 
 from typing import Any, Final
 
-import msgspec
 from litestar import Request, Response, delete, get, post, put
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from observatory.contracts import is_valid, validate
 from observatory.contracts.schedules import info_of
 from observatory.core import limits
-from observatory.core.errors import InvalidSchedule
 from observatory.core.schedule import Schedule
-from observatory.core.strict_json import decode
 from observatory.edge.access import Access, RouteRule
-from observatory.edge.body import JSON_MEDIA_TYPE, media_type_of, read_body
-from observatory.edge.http import RULE, head_in, receive_of
-from observatory.edge.problem import InvalidFields
-from observatory.gateway.http.calls import json_answer
+from observatory.edge.http import RULE
+from observatory.edge.http.calls import body_in, document_in, json_answer
 from observatory.gateway.schedules import ScheduleGateway
 
 _READ: Final = RouteRule(access=Access.READ, answers={200: "schedule"})
@@ -29,10 +23,6 @@ _PAUSE: Final = RouteRule(
 )
 _RESUME: Final = RouteRule(access=Access.WRITE, answers={200: "schedule"}, problems=(409,))
 _DELETE: Final = RouteRule(access=Access.WRITE, answers={204: None})
-
-
-UNNAMED: Final = "api"
-"""Who paused a schedule, when the caller did not say."""
 
 
 def schedule_routes(schedules: ScheduleGateway) -> list[ControllerRouterHandler]:
@@ -50,7 +40,7 @@ def schedule_routes(schedules: ScheduleGateway) -> list[ControllerRouterHandler]
     @put("/schedules/{name:str}", opt={RULE: _PUT}, operation_id="putSchedule", status_code=200, tags=["schedules"])
     async def put_schedule(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
         """Create the schedule (201) or replace its definition (200); an equal one changes nothing."""
-        done = await schedules.put(name, await _body(request))
+        done = await schedules.put(name, await body_in(request))
         headers = {"Location": f"/schedules/{name}"} if done.is_new else None
         return answer(done.schedule, status=201 if done.is_new else 200, headers=headers)
 
@@ -70,7 +60,7 @@ def schedule_routes(schedules: ScheduleGateway) -> list[ControllerRouterHandler]
     )
     async def pause(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
         """Fire nothing until it is resumed; ticks that come meanwhile are skipped."""
-        return answer(await schedules.pause(name, by=_by(decode(await _body(request)))))
+        return answer(await schedules.pause(name, await document_in(request)))
 
     @post(
         "/schedules/{name:str}/resume",
@@ -84,19 +74,3 @@ def schedule_routes(schedules: ScheduleGateway) -> list[ControllerRouterHandler]
         return answer(await schedules.resume(name))
 
     return [schedule_by_name, put_schedule, delete_schedule, pause, resume]
-
-
-async def _body(request: Request[Any, Any, Any]) -> bytes:
-    head = head_in(request)
-    media_type_of(head, (JSON_MEDIA_TYPE,))
-    return await read_body(head, receive_of(request), bytes_max=limits.BODY_BYTES_MAX)
-
-
-class _PauseRequest(msgspec.Struct, frozen=True):
-    by: str = UNNAMED
-
-
-def _by(document: Any) -> str:
-    if not is_valid("schedule-pause-request", document):
-        raise InvalidFields(validate("schedule-pause-request", document), code=InvalidSchedule.code)
-    return msgspec.convert(document, _PauseRequest).by

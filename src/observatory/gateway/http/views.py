@@ -7,7 +7,7 @@ from litestar.types import ControllerRouterHandler
 
 from observatory.edge.access import Access, RouteRule
 from observatory.edge.http import RULE
-from observatory.gateway.http.calls import json_answer
+from observatory.edge.http.calls import json_answer
 from observatory.gateway.rebuilding import Rebuilding
 
 _REBUILD: Final = RouteRule(access=Access.WRITE, answers={202: "view-rebuild"})

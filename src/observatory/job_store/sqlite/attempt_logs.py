@@ -24,7 +24,8 @@ class SqliteAttemptLogs:
     """
     Implements `AttemptLogs`.
 
-    The rows of a job that is deleted go with it, by a trigger.
+    Args:
+        clock: The store's clock.
     """
 
     def __init__(self, file: SqliteFile, *, clock: Clock) -> None:

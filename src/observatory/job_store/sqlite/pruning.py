@@ -11,23 +11,29 @@ import msgspec
 
 from observatory.core import limits
 from observatory.core.errors import CheckpointMoved, StoreUnavailable
-from observatory.core.folds import StatsView, add_stats, fold_stats
+from observatory.core.folds import StatsView, add_stats
 from observatory.core.job import FINAL, JobStatus
-from observatory.core.retention import RetentionPolicy
+from observatory.core.retention import RetentionPolicy, pages_to_give_back
 from observatory.core.sources import Clock
 from observatory.engine.instants import from_us, to_us
 from observatory.engine.named_queries import load_queries
 from observatory.engine.sqlite_events import EVENT_COLUMNS, event_of_row
 from observatory.engine.sqlite_file import SqliteFile, translated
-from observatory.job_store.pruning import Expired, ExpiredJobs, Folded, Overdue, Pruned, Rollup, RollupUnreadable
+from observatory.job_store.pruning import (
+    Expired,
+    ExpiredJobs,
+    Folded,
+    Overdue,
+    Pruned,
+    Rollup,
+    RollupUnreadable,
+    expired_of,
+)
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
 
-TABLES_OF_A_JOB = ("events",)
-"""
-Every table of the truth with rows of one job besides its own, by their column `job_id`. All of them go with it.
-What is no part of the truth, as the logs of attempts, follows by a trigger.
-"""
+TABLES_OF_A_JOB = ("events", "attempt_logs")
+"""Every table with rows of one job besides its own, by their column `job_id`. All of them go with it."""
 
 _STATUSES = sorted(FINAL)
 _INCREMENTAL = 2
@@ -165,24 +171,13 @@ def _types(connection: Connection) -> Iterator[str]:
 
 def _fold(connection: Connection, job_id: str) -> Expired | None:
     """None when an event cannot be read or folded, or is missing."""
-    stats, count, positions_sum, last_position = StatsView(), 0, 0, 0
     rows = connection.execute(SQL["events_of_job"].replace("{columns}", EVENT_COLUMNS), (job_id,))
     try:
-        for row in rows:
-            event = event_of_row(row)
-            count += 1
-            if event.sequence != count or event.position is None:
-                return None
-            stats = fold_stats(stats, event)
-            positions_sum += event.position
-            last_position = event.position
+        return expired_of(job_id, map(event_of_row, rows))
     except (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, OverflowError):
         return None
     finally:
         rows.close()
-    if not count or stats.total_jobs != 1:
-        return None
-    return Expired(job_id=job_id, events=count, last_position=last_position, positions_sum=positions_sum, stats=stats)
 
 
 def _is_as_found(connection: Connection, job: Expired) -> bool:
@@ -225,4 +220,4 @@ def _pages_to_give_back(connection: Connection) -> int:
     free, pages, page_bytes, mode = connection.execute(SQL["free_pages"]).fetchone()
     if mode != _INCREMENTAL:
         return 0
-    return max(free - max(limits.FREE_BYTES_KEPT // page_bytes, int(pages * limits.FREE_SHARE_KEPT)), 0)
+    return pages_to_give_back(free=free, pages=pages, page_bytes=page_bytes)

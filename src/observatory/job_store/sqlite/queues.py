@@ -5,8 +5,6 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-import msgspec
-
 from observatory.core import limits
 from observatory.core.errors import StoreUnavailable, TooManyQueues
 from observatory.core.queue import QueueSetting
@@ -31,28 +29,13 @@ class SqliteQueues:
         self._clock = clock
 
     async def pause(self, queue: str, *, by: str, reason: str | None) -> QueueSetting:
-        assert 1 <= len(by) <= limits.ACTOR_CHARS_MAX, f"a name of {len(by)} characters"
-        assert reason is None or len(reason) <= limits.REASON_CHARS_MAX, "a long reason"
-
-        def paused(setting: QueueSetting) -> QueueSetting:
-            if setting.is_paused:
-                return setting
-            at = self._clock.now()
-            return msgspec.structs.replace(setting, paused_at=at, paused_by=by, pause_reason=reason)
-
-        return await self._change(queue, paused)
+        return await self._change(queue, lambda setting: setting.paused(self._clock.now(), by=by, reason=reason))
 
     async def resume(self, queue: str) -> QueueSetting:
-        return await self._change(
-            queue, lambda setting: msgspec.structs.replace(setting, paused_at=None, paused_by=None, pause_reason=None)
-        )
+        return await self._change(queue, QueueSetting.resumed)
 
     async def set_concurrency(self, queue: str, concurrency_max: int | None) -> QueueSetting:
-        is_allowed = concurrency_max is None or 1 <= concurrency_max <= limits.QUEUE_CONCURRENCY_MAX
-        assert is_allowed, f"a limit of {concurrency_max}"
-        return await self._change(
-            queue, lambda setting: msgspec.structs.replace(setting, concurrency_max=concurrency_max)
-        )
+        return await self._change(queue, lambda setting: setting.limited(concurrency_max))
 
     async def settings(self) -> list[QueueSetting]:
         with translated(StoreUnavailable):

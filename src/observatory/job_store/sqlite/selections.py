@@ -12,7 +12,7 @@ from observatory.engine.instants import to_us
 from observatory.engine.named_queries import load_queries
 from observatory.engine.sqlite_file import SqliteFile, translated
 from observatory.job_store.port import JobPage
-from observatory.job_store.selections import Selected, SelectedCount, SelectedPage, Selection
+from observatory.job_store.selections import Selected, SelectedCount, SelectedJobs, SelectedPage, Selection
 from observatory.job_store.sqlite.rows import JOB_COLUMNS, JOB_TEXTS, readable_jobs
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
@@ -50,7 +50,7 @@ class SqliteSelections:
         jobs, unreadable = readable_jobs(rows)
         return JobPage(jobs, rows[-1][-1] if has_more else None, unreadable)
 
-    async def jobs(self, job_ids: Sequence[str]) -> JobPage:
+    async def jobs(self, job_ids: Sequence[str]) -> SelectedJobs:
         assert 1 <= len(job_ids) <= limits.BULK_PIECE_JOBS, f"{len(job_ids)} jobs in one piece"
         marks = ", ".join("(?)" for _ in job_ids)
         sql = SQL["select_jobs"].replace("{columns}", JOB_COLUMNS).replace("{asked}", marks)
@@ -59,7 +59,7 @@ class SqliteSelections:
                 lambda c: take(c.execute(sql, tuple(job_ids)), texts=JOB_TEXTS, count_max=len(job_ids))
             )
         jobs, unreadable = readable_jobs(rows)
-        return JobPage(jobs, rows[-1][-1] + 1 if has_more else None, unreadable)
+        return SelectedJobs(jobs, unreadable, rows[-1][-1] + 1 if has_more else len(job_ids))
 
     async def retry_of(self, job_id: str) -> str | None:
         with translated(StoreUnavailable):

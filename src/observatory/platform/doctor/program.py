@@ -13,6 +13,7 @@ from observatory.platform.doctor.subject import Subject
 PYTHON_MIN = (3, 11)
 
 PACKAGES: tuple[tuple[str, str], ...] = (
+    ("cronsim", "cronsim"),
     ("cyclopts", "cyclopts"),
     ("httpx2", "httpx2"),
     ("jsonschema-rs", "jsonschema_rs"),
@@ -21,6 +22,7 @@ PACKAGES: tuple[tuple[str, str], ...] = (
     ("prometheus-client", "prometheus_client"),
     ("rich", "rich"),
     ("structlog", "structlog"),
+    ("tzdata", "tzdata"),
     ("uvicorn", "uvicorn"),
 )
 """What every installation needs: as it is installed, and as it is imported."""

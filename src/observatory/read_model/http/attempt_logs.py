@@ -6,7 +6,8 @@ from litestar import Response, get
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from observatory.read_model.http.answers import answers, json_answer
+from observatory.edge.http.calls import json_answer
+from observatory.read_model.http.answers import answers
 from observatory.read_model.http.parameters import AttemptNumber
 from observatory.read_model.read_model import ReadModel
 

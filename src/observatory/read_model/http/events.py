@@ -9,10 +9,12 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from observatory.core import limits
+from observatory.edge.http.calls import json_answer
+from observatory.edge.http.parameters import Cursor, Limit
 from observatory.event_log.port import EventFilter
 from observatory.read_model import cloud_events
-from observatory.read_model.http.answers import answers, json_answer
-from observatory.read_model.http.parameters import After, Cursor, EventTypeName, Format, JobIdQuery, Limit
+from observatory.read_model.http.answers import answers
+from observatory.read_model.http.parameters import After, EventTypeName, Format, JobIdQuery
 from observatory.read_model.read_model import ReadModel
 
 

@@ -10,9 +10,11 @@ from litestar.types import ControllerRouterHandler
 from observatory.contracts.wire import JobList
 from observatory.core import limits
 from observatory.edge.body import JSON_MEDIA_TYPE
+from observatory.edge.http.calls import json_answer
+from observatory.edge.http.parameters import Cursor, JobType, Limit, Queue
 from observatory.job_store.port import JobFilter
-from observatory.read_model.http.answers import answers, json_answer
-from observatory.read_model.http.parameters import CorrelationId, Cursor, IdempotencyKey, JobType, Limit, Queue, Status
+from observatory.read_model.http.answers import answers
+from observatory.read_model.http.parameters import CorrelationId, IdempotencyKey, Status
 from observatory.read_model.read_model import ReadModel
 
 

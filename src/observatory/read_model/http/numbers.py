@@ -7,8 +7,9 @@ from litestar.types import ControllerRouterHandler
 
 from observatory.edge.health import Check, readiness_of
 from observatory.edge.http import readiness_answer
+from observatory.edge.http.calls import json_answer
 from observatory.edge.settings import EdgeSettings
-from observatory.read_model.http.answers import answers, json_answer
+from observatory.read_model.http.answers import answers
 from observatory.read_model.read_model import ReadModel
 
 

@@ -1,4 +1,4 @@
-"""Query parameters of the read model, each with its bounds."""
+"""Query parameters of the read model alone, each with its bounds."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -8,14 +8,7 @@ from litestar.params import QueryParameter
 from observatory.core import limits
 from observatory.core.job import JobStatus
 
-_LIMIT = "Items on one page; fewer come when they are large."
-Limit = Annotated[int, QueryParameter(ge=1, le=limits.PAGE_ITEMS_MAX, description=_LIMIT)]
-Cursor = Annotated[
-    str | None, QueryParameter(max_length=limits.CURSOR_CHARS_MAX, description="`nextCursor` of the page before.")
-]
 Status = Annotated[JobStatus | None, QueryParameter()]
-JobType = Annotated[str | None, QueryParameter(max_length=limits.JOB_TYPE_CHARS_MAX)]
-Queue = Annotated[str | None, QueryParameter(max_length=limits.QUEUE_NAME_CHARS_MAX)]
 CorrelationId = Annotated[UUID | None, QueryParameter(name="correlationId")]
 IdempotencyKey = Annotated[
     str | None, QueryParameter(name="idempotencyKey", max_length=limits.IDEMPOTENCY_KEY_CHARS_MAX)
@@ -30,6 +23,13 @@ OfJobType = Annotated[
 JobIdQuery = Annotated[UUID | None, QueryParameter(name="jobId")]
 After = Annotated[
     int | None, QueryParameter(ge=0, le=limits.JSON_INTEGER_MAX, description="Only events with a greater position.")
+]
+Generation = Annotated[
+    str | None,
+    QueryParameter(
+        pattern="^[0-9A-Za-z-]{1,64}$",
+        description="Of the history that the position is of; another one gives a resync.",
+    ),
 ]
 Format = Annotated[
     Literal["envelope", "cloudevents"], QueryParameter(name="format", description="cloudevents: a bare array of them.")

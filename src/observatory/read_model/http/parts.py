@@ -4,8 +4,9 @@ import msgspec
 from litestar import Response, get
 from litestar.types import ControllerRouterHandler
 
+from observatory.edge.http.calls import json_answer
 from observatory.edge.settings import EdgeSettings
-from observatory.read_model.http.answers import answers, json_answer
+from observatory.read_model.http.answers import answers
 from observatory.read_model.read_model import ReadModel
 
 

@@ -10,8 +10,9 @@ from litestar.types import ControllerRouterHandler
 from observatory.core import limits
 from observatory.core.errors import BadQuery
 from observatory.core.schedule import ScheduleDefinition
-from observatory.read_model.http.answers import answers, json_answer
-from observatory.read_model.http.parameters import Cursor, Limit
+from observatory.edge.http.calls import json_answer
+from observatory.edge.http.parameters import Cursor, Limit
+from observatory.read_model.http.answers import answers
 from observatory.read_model.schedules import ScheduleReadModel
 
 Cron = Annotated[str | None, QueryParameter(max_length=limits.CRON_CHARS_MAX, description="Five fields: 0 3 * * *.")]

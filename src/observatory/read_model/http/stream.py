@@ -15,8 +15,8 @@ from observatory.edge.asgi import Head, Receive, Scope, Send, connection_of, hea
 from observatory.edge.http import RULE, head_in
 from observatory.edge.problem import HttpRefused
 from observatory.read_model.frames import StreamFilter
-from observatory.read_model.http.parameters import After, EventTypeName, JobIdQuery, OfJobType
-from observatory.read_model.stream import DISCONNECTED, STALLED, Stream, Streams, TooManyStreams
+from observatory.read_model.http.parameters import After, EventTypeName, Generation, JobIdQuery, OfJobType
+from observatory.read_model.stream import DISCONNECTED, STALLED, Place, Stream, Streams, TooManyStreams
 
 MEDIA_TYPE: Final = "text/event-stream"
 
@@ -43,11 +43,13 @@ def stream_route(streams: Streams) -> ControllerRouterHandler:
         type: EventTypeName = None,
         job_type: OfJobType = None,
         after: After = None,
+        generation: Generation = None,
     ) -> ASGIApp:
         """Events that match every filter given, from `after` or `Last-Event-ID` on, else from now on, as they come."""
         wanted = StreamFilter(job_id=None if job_id is None else str(job_id), event_type=type, job_type=job_type)
         last = last_event_id(head_in(request))
-        answer: Any = StreamAnswer(streams, wanted, after if last is None else last)
+        position = after if last is None else last
+        answer: Any = StreamAnswer(streams, wanted, None if position is None else Place(position, generation))
         return answer
 
     return stream
@@ -73,10 +75,10 @@ def last_event_id(head: Head) -> int | None:
 class StreamAnswer:
     """One open stream as an ASGI application."""
 
-    def __init__(self, streams: Streams, wanted: StreamFilter, after: int | None) -> None:
+    def __init__(self, streams: Streams, wanted: StreamFilter, place: Place | None) -> None:
         self._streams = streams
         self._wanted = wanted
-        self._after = after
+        self._place = place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = connection_of(scope)
@@ -99,7 +101,7 @@ class StreamAnswer:
 
     def _open(self, abort: Callable[[], None]) -> Stream:
         try:
-            return self._streams.open(self._wanted, after=self._after, abort=abort)
+            return self._streams.open(self._wanted, place=self._place, abort=abort)
         except TooManyStreams as error:
             detail = f"{error}, as many as this service keeps; close one, or come back later"
             retry = (("Retry-After", str(limits.RETRY_AFTER_S)),)

@@ -10,8 +10,3 @@ CREATE TABLE attempt_logs (
     lines         TEXT    NOT NULL,
     PRIMARY KEY (job_id, fence)
 ) STRICT;
-
-CREATE TRIGGER attempt_logs_follow_their_job AFTER DELETE ON jobs
-BEGIN
-    DELETE FROM attempt_logs WHERE job_id = OLD.id;
-END;

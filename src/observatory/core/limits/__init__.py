@@ -1,0 +1,46 @@
+"""
+Every bound in the system, with its unit and its reason: a module for each area, all names reached from here.
+
+These are constants, not settings: a bound that a caller can move is not a bound.
+Relations that other code relies on are asserted at the end of this file.
+"""
+
+from observatory.core.limits.attempts import *
+from observatory.core.limits.audit import *
+from observatory.core.limits.doctor import *
+from observatory.core.limits.http import *
+from observatory.core.limits.jobs import *
+from observatory.core.limits.loops import *
+from observatory.core.limits.queues import *
+from observatory.core.limits.retention import *
+from observatory.core.limits.schedules import *
+from observatory.core.limits.stores import *
+from observatory.core.limits.stream import *
+from observatory.core.limits.surfaces import *
+
+assert HEARTBEAT_S * 3 <= LEASE_S
+assert DRAIN_S + STOP_GRACE_S + CHILD_END_S < STOP_S_MAX
+assert STOP_S_MAX + STOP_LEAVE_S + STOP_LAST_WORDS_S < 5.0, "a stop ends within five seconds"
+assert min(KEPT_COMPLETED_S, KEPT_FAILED_S, KEPT_CANCELLED_S) >= KEPT_S_MIN
+assert KEPT_S_MIN > WAIT_UNREACHABLE_S_MAX, "who waits for a job hears how it ended, also over a restart"
+assert LOOP_LOOK_S * 2 < LOOP_STALL_S
+assert STOP_EARLY_S < LEASE_S - HEARTBEAT_S
+assert PAYLOAD_BYTES_MAX < BODY_BYTES_MAX
+assert PAYLOAD_BYTES_MAX + METADATA_BYTES_MAX + RESULT_BYTES_MAX + 2 * ERROR_BYTES_MAX < READ_BYTES_MAX
+assert 6 * (ERROR_MESSAGE_BYTES_MAX + ERROR_TRACEBACK_BYTES_MAX + 2 * TRACEBACK_LINE_BYTES_MAX) < ERROR_BYTES_MAX
+assert RESULT_BYTES_MAX + ERROR_BYTES_MAX < CHILD_MESSAGE_BYTES_MAX
+assert STATEMENT_S_MAX + BUSY_S_MAX < REQUEST_S_MAX
+assert TARGET_BYTES_MAX + HEADERS_BYTES_MAX < HEAD_BYTES_MAX
+assert SUBSCRIPTION_BATCHES_MAX * READ_BYTES_MAX <= 64 * 1024 * 1024
+assert SCHEDULE_CATCH_UP_MAX * 2 <= SCHEDULE_TICKS_MAX, "a round gets on although it keeps what may fire"
+assert STREAMS_MAX * 4 < CONNECTIONS_MAX
+assert STREAM_RING_BYTES_MAX >= 2 * READ_BYTES_MAX
+assert STREAM_KEEP_ALIVE_S * 3 <= STREAM_IDLE_S
+assert STREAM_RING_EVENTS_MAX < STREAM_BACKLOG_MAX
+assert STREAM_BYE_S < REQUEST_GRACE_S / 2
+assert PAYLOAD_BYTES_MAX + METADATA_BYTES_MAX < STREAM_LINE_BYTES_MAX / 4
+assert PRIORITY_MIN <= PRIORITY_DEFAULT <= PRIORITY_MAX
+assert max(PAYLOAD_BYTES_MAX, RESULT_BYTES_MAX) * 2 < CHILD_MESSAGE_BYTES_MAX
+assert len("retry/") + 36 + len("/") + OPERATION_ID_CHARS_MAX <= IDEMPOTENCY_KEY_CHARS_MAX
+assert DOCTOR_IMPORT_S_MAX < DOCTOR_SLOW_CHECK_S_MAX
+assert FREE_BYTES_FAIL < FREE_BYTES_WARN
