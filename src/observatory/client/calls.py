@@ -1,8 +1,9 @@
 """What is asked of the services, and how an answer is understood: pure, for both clients."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, TypedDict, cast
+from typing import Any, Final, Literal, TypedDict, cast
 from urllib.parse import quote
 
 import msgspec
@@ -15,6 +16,7 @@ from observatory.core.job import JsonObject
 Service = Literal["gateway", "read_model"]
 
 _DETAIL_CHARS_MAX = 500
+_JOB_ID: Final = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,8 +112,37 @@ def unicode_text(text: str) -> str:
 
 
 def of_job(job_id: str, rest: str = "") -> str:
-    """The path of a job, whatever characters somebody typed as its id."""
-    return f"/jobs/{quote(unicode_text(job_id), safe='')}{rest}"
+    """
+    The path of a job.
+
+    Raises:
+        Refused: No job can have this id (`bad_job_id`).
+    """
+    return f"/jobs/{checked_job_id(job_id)}{rest}"
+
+
+def checked_job_id(job_id: str) -> str:
+    """
+    *job_id*, if it is one: any other text would lead to another path than that of a job.
+
+    Raises:
+        Refused: It is none (`bad_job_id`).
+    """
+    if _JOB_ID.fullmatch(job_id) is None:
+        raise Refused(f"{job_id[: limits.ECHO_CHARS_MAX]!r} is not the id of a job", code="bad_job_id")
+    return job_id
+
+
+def segment(text: str) -> str:
+    """
+    *text* as one segment of a path, whatever characters somebody typed.
+
+    Raises:
+        Refused: It holds half a surrogate pair (`not_unicode`).
+    """
+    quoted = quote(unicode_text(text), safe="")
+    # Segments of dots would be taken for a way up.
+    return quoted.replace(".", "%2E") if quoted in {".", ".."} else quoted
 
 
 def encoded(document: Any) -> bytes:

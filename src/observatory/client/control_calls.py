@@ -1,7 +1,6 @@
 """What is asked of the gateway about queues, many jobs and dead letters: pure, for both clients."""
 
 from typing import TypedDict
-from urllib.parse import quote
 
 from observatory.client import calls
 from observatory.client.calls import Call
@@ -11,7 +10,7 @@ from observatory.core.job import JsonObject
 
 def of_queue(queue: str, action: str) -> str:
     """The path of an action on a queue, whatever characters somebody typed as its name."""
-    return f"/queues/{quote(calls.unicode_text(queue), safe='')}/{action}"
+    return f"/queues/{calls.segment(queue)}/{action}"
 
 
 def pause_queue(queue: str, by: str | None, reason: str | None) -> Call:
@@ -81,4 +80,4 @@ def dead_letters(
 
 
 def redrive(job_id: str) -> Call:
-    return calls.post(f"/dead-letters/{quote(calls.unicode_text(job_id), safe='')}/redrive")
+    return calls.post(f"/dead-letters/{calls.checked_job_id(job_id)}/redrive")

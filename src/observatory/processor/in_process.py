@@ -233,7 +233,6 @@ class Children:
     ) -> ending.Ended:
         memory_bytes_max = call.handler.memory_bytes_max
         attempt = call.attempt
-        answer = child.ask(protocol.Run(attempt, payload, memory_bytes_max))
 
         def show(reason: StopReason) -> None:
             child.tell(protocol.Ask(attempt.job_id, attempt.fence, reason))
@@ -242,8 +241,10 @@ class Children:
             if message.is_of(attempt):
                 call.said.progress.put(message.progress)
 
+        # Before the question: a child may have printed already when the call that asks it returns.
         child.on_progress = note
         child.output.belongs_to(call.said.log)
+        answer = child.ask(protocol.Run(attempt, payload, memory_bytes_max))
         try:
             reason = await until_over(answer, stop, limit, patience, on_ask=show)
         except asyncio.CancelledError:

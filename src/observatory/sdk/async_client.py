@@ -74,7 +74,7 @@ class AsyncClient:
         return self._handle_of(submission.job, submission.warning)
 
     async def submit_many(self, requests: Iterable[JobRequest]) -> "Submissions[AsyncJobHandle]":
-        portions: Portions[AsyncJobHandle] = Portions(list(requests))
+        portions: Portions[AsyncJobHandle] = Portions(requests)
         for portion in portions:
             try:
                 items = await self._connection.persist(lambda api, sent=portion: api.submit_batch(sent))

@@ -107,7 +107,7 @@ class Client:
         Each request is accepted or refused by itself. When a portion is not answered, its outcomes and all later
         ones carry the error, and `not_accepted` can be submitted again safely.
         """
-        portions: Portions[JobHandle] = Portions(list(requests))
+        portions: Portions[JobHandle] = Portions(requests)
         for portion in portions:
             try:
                 items = self._connection.persist(lambda api, sent=portion: api.submit_batch(sent))

@@ -1,6 +1,6 @@
 """Submitting many jobs: which portion answered what, in the order of the requests."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, TypeVar, cast
 
 from observatory.client import calls
@@ -62,8 +62,8 @@ class Portions(Generic[H]):
     away, is wrong with the rest.
     """
 
-    def __init__(self, requests: Sequence[JobRequest]) -> None:
-        self._requests = requests
+    def __init__(self, requests: Iterable[JobRequest]) -> None:
+        self._requests = [_checked(index, one) for index, one in enumerate(requests)]
         self._outcomes: list[H | NotAccepted] = []
 
     def __iter__(self) -> Iterator[list[JsonObject]]:
@@ -96,6 +96,17 @@ class Portions(Generic[H]):
     def _miss(self, error: ObservatoryError) -> None:
         index = len(self._outcomes)
         self._outcomes.append(NotAccepted(index, self._requests[index], error))
+
+
+def _checked(index: int, request: object) -> JobRequest:
+    """
+    Raises:
+        TypeError: It is none; nothing was sent.
+    """
+    if not isinstance(request, JobRequest):
+        kind = type(request).__name__
+        raise TypeError(f"item {index} of submit_many is a {kind}; make requests with app.request(job, parameter=…)")
+    return request
 
 
 def _error_of(problem: JsonObject) -> ObservatoryError:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from observatory.testing.mode import NothingRuns, RunsForEver, TestMode
+    from observatory.testing.services import NotOpen
 
-__all__ = ["NothingRuns", "RunsForEver", "TestMode"]
+__all__ = ["NotOpen", "NothingRuns", "RunsForEver", "TestMode"]
 
 
 def __getattr__(name: str) -> Any:

@@ -37,7 +37,7 @@ from observatory.processor.stopping import Stop
 from observatory.sdk.app import Observatory
 from observatory.sdk.client import Client
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds, SeededRandomness
-from observatory.testing.services import AsyncLocalTransport, LocalServices, LocalTransport
+from observatory.testing.services import AsyncLocalTransport, LocalServices, LocalTransport, NotOpen
 
 T = TypeVar("T")
 
@@ -74,15 +74,17 @@ class TestMode:
         self._clock = ManualClock(now)
         self._ids = SeededIds(seed)
         self._chance = SeededRandomness(seed)
+        self._services: LocalServices | None = None
         self._runner = Runner(slots=_SLOTS, clock=self._clock, app_spec=None, watches_loop=False)
         self.aio = AioTestMode(self)
         """The same calls for coroutines: handlers then run on the test's own loop."""
 
     def __enter__(self) -> Self:
-        self._services = LocalServices(clock=self._clock, ids=self._ids, randomness=self._chance)
+        services = LocalServices(clock=self._clock, ids=self._ids, randomness=self._chance)
         infos = [type_info_of(handler) for handler in self._app.handlers.values()]
-        self._services.now(self._services.store.announce(infos))
-        self._place = _LocalPlace(self, self._services)
+        services.now(services.store.announce(infos))
+        self._services = services
+        self._place = _LocalPlace(self, services)
         self._app.speak_to(self._place)
         self.client = Client.at(self._place)
         """Submits and asks as `observatory.Client` does."""
@@ -93,7 +95,9 @@ class TestMode:
     ) -> None:
         self._app.speak_to(None)
         self.client.close()
-        self._services.close()
+        if self._services is not None:
+            self._services.close()
+            self._services = None
 
     # --- time ---------------------------------------------------------------------------------
 
@@ -137,6 +141,12 @@ class TestMode:
         return _finished(self.steps().run_all())
 
     def steps(self) -> "_Steps":
+        """
+        Raises:
+            NotOpen: Outside of the `with` block.
+        """
+        if self._services is None:
+            raise NotOpen
         return _Steps(self._app, self._services, self._runner, self._clock, self._chance)
 
 

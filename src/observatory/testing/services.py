@@ -5,12 +5,14 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
 
 from observatory.client.address import Address
+from observatory.core.errors import ObservatoryError
 from observatory.core.sources import Clock, Ids, Randomness
 from observatory.edge.asgi import AsgiApp, Message
 from observatory.engine.inline_executor import InlineExecutor
@@ -26,6 +28,15 @@ T = TypeVar("T")
 GATEWAY = "http://127.0.0.1:3000"
 READ_MODEL = "http://127.0.0.1:8080"
 TOKEN = "the-token-of-the-test-mode"  # noqa: S105  guards nothing: no socket is open
+
+
+class NotOpen(ObservatoryError):
+    """A job of a test mode is asked for, or run, outside of its `with` block: its store is not there."""
+
+    code = "test_mode_not_open"
+
+    def __init__(self) -> None:
+        super().__init__("this test mode is not open: use it, and the handles of its jobs, inside of its `with` block")
 
 
 class QuickFile(SqliteFile):
@@ -69,11 +80,21 @@ class LocalServices:
 
     def now(self, call: Coroutine[Any, Any, T]) -> T:
         """What *call* gives, run by the services' loop."""
-        return asyncio.run_coroutine_threadsafe(call, self._loop).result()
+        return self._begun(call).result()
 
     async def soon(self, call: Coroutine[Any, Any, T]) -> T:
         """As `now`, for a caller with an event loop."""
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, self._loop))
+        return await asyncio.wrap_future(self._begun(call))
+
+    def _begun(self, call: Coroutine[Any, Any, T]) -> "Future[T]":
+        """
+        Raises:
+            NotOpen: It is closed.
+        """
+        if self._loop.is_closed():
+            call.close()
+            raise NotOpen
+        return asyncio.run_coroutine_threadsafe(call, self._loop)
 
     async def answer(self, request: httpx2.Request, body: bytes) -> httpx2.Response:
         """One HTTP exchange with the service that the URL names, on the services' loop."""

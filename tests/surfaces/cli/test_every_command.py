@@ -130,6 +130,7 @@ WRONG = [
     (["job"], "requires an argument"),
     (["job", "one", "two"], "two"),
     (["job", "not-an-id"], "'not-an-id' is not the id of a job"),
+    (["logs", "not-an-id"], "'not-an-id' is not the id of a job"),
     (["jobs", "--bogus"], "--bogus"),
     (["jobs", "--limit", "many"], '--limit: unable to convert "many"'),
     (["jobs", "extra"], "extra"),

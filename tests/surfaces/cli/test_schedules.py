@@ -101,8 +101,8 @@ def test_ticks_of_a_schedule_that_has_none_are_said_to_be_none(command: Callable
         (("show", "nothing-here"), 1, "no schedule is called nothing-here"),
         (("pause", "nothing-here"), 1, "no schedule is called nothing-here"),
         (("ticks", "nothing-here"), 1, "no schedule is called nothing-here"),
-        (("preview",), 2, "name a schedule or a timing, not both"),
-        (("preview", "x", "--every", "1s"), 2, "name a schedule or a timing, not both"),
+        (("preview",), 2, "neither a schedule nor a timing is given"),
+        (("preview", "x", "--every", "1s"), 2, "a schedule and a timing are given"),
         (("preview", "--every", "1s", "--after", "tomorrow"), 4, "after must be an RFC 3339 instant"),
     ],
 )

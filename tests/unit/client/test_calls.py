@@ -18,6 +18,7 @@ from observatory.core.errors import Refused
 READ = calls.get("read_model", "/jobs")
 WRITE = calls.post("/jobs", {"type": "echo"})
 PROBLEM = {"content-type": "application/problem+json"}
+JOB = "0197a000-0000-7000-8000-00000000000a"
 ADDRESS = Address(gateway="http://127.0.0.1:1", read_model=None)
 
 
@@ -29,10 +30,18 @@ def test_parameters_that_are_none_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("job_id", "path"), [("a/b", "/jobs/a%2Fb"), ("../x?y#z", "/jobs/..%2Fx%3Fy%23z"), ("é", "/jobs/%C3%A9")]
+    "typed", ["", ".", "..", "nope", "a/b", "../x?y#z", "é", "\udcff", f"{JOB}\n", f"{JOB}0"], ids=ascii
 )
-def test_whatever_is_typed_as_an_id_stays_one_segment(job_id: str, path: str) -> None:
-    assert calls.of_job(job_id) == path
+def test_what_is_no_id_leads_to_no_path(typed: str) -> None:
+    with pytest.raises(Refused, match="is not the id of a job") as caught:
+        calls.of_job(typed)
+
+    assert caught.value.code == "bad_job_id"
+
+
+@pytest.mark.parametrize("job_id", [JOB, JOB.upper()])
+def test_an_id_leads_to_its_job(job_id: str) -> None:
+    assert calls.of_job(job_id, "/cancel") == f"/jobs/{job_id}/cancel"
 
 
 def test_a_body_is_compact_utf_8() -> None:
@@ -63,10 +72,9 @@ def test_a_key_that_no_header_can_carry_is_refused_before_it_is_sent(key: str) -
     assert caught.value.code == "bad_idempotency_key"
 
 
-@pytest.mark.parametrize("where", ["parameter", "id"])
-def test_text_that_is_not_unicode_is_refused_before_it_is_sent(where: str) -> None:
+def test_text_that_is_not_unicode_is_refused_before_it_is_sent() -> None:
     with pytest.raises(Refused, match="is not Unicode text"):
-        _ = calls.get("read_model", "/jobs", type="\udcff") if where == "parameter" else calls.of_job("\udcff")
+        calls.get("read_model", "/jobs", type="\udcff")
 
 
 # --- batches --------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from observatory.client.api import Api
 from observatory.client.async_api import AsyncApi
 from observatory.core.errors import Refused
 
+JOB = "0197a000-0000-7000-8000-00000000000a"
+
 
 def body(call):
     return None if call.body is None else json.loads(call.body)
@@ -31,7 +33,10 @@ def test_a_limit_is_lifted_by_null():
     assert body(control_calls.limit_queue("mail", 3)) == {"concurrencyMax": 3}
 
 
-@pytest.mark.parametrize(("name", "path"), [("a/b", "a%2Fb"), ("a b", "a%20b"), ("ä?#", "%C3%A4%3F%23")])
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("a/b", "a%2Fb"), ("a b", "a%20b"), ("ä?#", "%C3%A4%3F%23"), ("..", "%2E%2E"), (".", "%2E"), ("a.b", "a.b")],
+)
 def test_whatever_is_typed_as_a_queue_stays_one_part_of_the_path(name, path):
     assert control_calls.resume_queue(name).path == f"/queues/{path}/resume"
 
@@ -40,7 +45,9 @@ def test_what_cannot_be_sent_is_refused():
     with pytest.raises(Refused, match="not Unicode"):
         control_calls.resume_queue("\udcff")
     with pytest.raises(Refused):
-        calls.retry("x", "two\nlines")
+        calls.retry(JOB, "two\nlines")
+    with pytest.raises(Refused, match="not the id of a job"):
+        control_calls.redrive("..")
 
 
 def test_a_bulk_action_is_sent_in_the_words_of_the_contract():
@@ -54,8 +61,8 @@ def test_a_bulk_action_is_sent_in_the_words_of_the_contract():
 
 
 def test_a_key_goes_into_the_header():
-    assert calls.retry("x", "k").headers == {"Idempotency-Key": "k"}
-    assert calls.retry("x", None).headers == {}
+    assert calls.retry(JOB, "k").headers == {"Idempotency-Key": "k"}
+    assert calls.retry(JOB, None).headers == {}
 
 
 def test_dead_letters_are_asked_of_the_gateway():
@@ -64,7 +71,7 @@ def test_dead_letters_are_asked_of_the_gateway():
     assert (call.service, call.path, call.params) == (
         "gateway", "/dead-letters", {"errorType": "ValueError", "limit": "5"}
     )  # fmt: skip
-    assert control_calls.redrive("x").path == "/dead-letters/x/redrive"
+    assert control_calls.redrive(JOB).path == f"/dead-letters/{JOB}/redrive"
 
 
 @pytest.mark.parametrize(

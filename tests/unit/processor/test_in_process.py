@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from observatory.core.job import Outcome
+from observatory.processor.child_protocol import Run
 from observatory.processor.context import StopReason
 from observatory.processor.in_process import ChildProcess
 from observatory.processor.said import Said
@@ -537,6 +539,28 @@ async def test_what_a_handler_prints_and_logs_belongs_to_its_attempt_and_shows_n
     assert any("logged by the handler" in text for text in texts)
     assert tail.dropped_lines + len(texts) >= 20_000
     assert capfd.readouterr() == ("", "")
+
+
+async def test_what_a_kept_child_prints_before_its_processor_looks_belongs_to_the_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ask = ChildProcess.ask
+
+    def ask_and_be_late(child: ChildProcess, message: Any) -> Any:
+        answer = ask(child, message)
+        if isinstance(message, Run):
+            readable, _, _ = select.select([child.output._our_end], [], [], 10)
+            assert readable
+        return answer
+
+    said = Said(SystemClock())
+    handler = handlers.app.handlers["print.much"]
+    async with runner_of() as runner:
+        await run(runner, "who.process")  # leaves a child to keep
+        monkeypatch.setattr(ChildProcess, "ask", ask_and_be_late)
+        await runner.run(handler, executing("print.much", {"lines": 1}), stop=Stop(), said=said)
+
+    assert "line 0" in [line.text for line in said.log.read().lines]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has lifelines")

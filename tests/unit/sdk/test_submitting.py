@@ -129,6 +129,14 @@ def test_more_than_one_portion_keeps_the_order(mode: TestMode) -> None:
     assert [job["payload"]["width"] for job in mode.jobs()] == list(range(count))
 
 
+@pytest.mark.parametrize("items", ["any", ["thumbnail"], [None]], ids=str)
+def test_what_is_no_request_is_refused_and_says_how_to_make_one(mode: TestMode, items: Any) -> None:
+    with pytest.raises(TypeError, match=r"item 0 of submit_many is a .*app\.request"):
+        app.submit_many(items)
+
+    assert mode.jobs() == []
+
+
 def test_no_request_is_no_job_and_no_error(mode: TestMode) -> None:
     submissions = app.submit_many([])
 

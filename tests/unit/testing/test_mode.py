@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from observatory import Discard, JobContext, JobFailed, NotReachable, Observatory, Retry, RetryPolicy, Snooze
-from observatory.testing import NothingRuns, RunsForEver, TestMode
+from observatory.testing import NothingRuns, NotOpen, RunsForEver, TestMode
 from observatory.testing import mode as test_mode
 from observatory.testing.manual_sources import BEGINNING
 
@@ -236,3 +236,17 @@ def test_afterwards_the_application_is_as_it_was(tmp_path: Any, monkeypatch: pyt
     assert threading.active_count() == threads
     with TestMode(app) as again:
         assert again.jobs() == []
+
+
+# --- outside of the block -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("use", ["result", "run", "before"])
+def test_what_is_used_outside_of_the_block_says_so(use: str) -> None:
+    t = TestMode(app)
+    if use != "before":
+        with t:
+            handle = app.submit(note, what="late")
+
+    with pytest.raises(NotOpen, match="inside of its `with` block"):
+        _ = handle.result(timeout_s=1) if use == "result" else t.run_all()

@@ -1,9 +1,9 @@
 """`cancel` and `retry`: of jobs that are named, or of all that match a filter."""
 
-import re
 from collections.abc import Callable, Sequence
 
 from observatory.cli.bulk import NO_FILTERS, Filters, act_on_many
+from observatory.cli.commands.reading import checked_job_id
 from observatory.cli.connection import connect
 from observatory.cli.exit_codes import ExitCode
 from observatory.cli.failures import UsageError, failure_of
@@ -11,8 +11,6 @@ from observatory.cli.options import TARGET, Target
 from observatory.cli.output import cell, of_process
 from observatory.client.errors import RequestRefused
 from observatory.core.job import JsonObject
-
-_JOB_ID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def cancel(*ids: str, filters: Filters = NO_FILTERS, target: Target = TARGET) -> int:
@@ -89,8 +87,7 @@ def check_either(ids: Sequence[str], filters: Filters, verb: str) -> None:
     if not ids and not filters.is_given:
         raise UsageError(f"{verb} what? name jobs, or give a filter", f"every job:  odd-dashboard {verb} --all")
     for job_id in ids:
-        if not _JOB_ID.fullmatch(job_id):
-            raise UsageError(f"{job_id!r} is not the id of a job", "see which there are:  odd-dashboard jobs")
+        checked_job_id(job_id)
 
 
 def each(ids: Sequence[str], act: Callable[[str], JsonObject], *, is_json: bool) -> int:

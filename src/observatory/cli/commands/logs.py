@@ -4,6 +4,7 @@ from typing import Annotated, Any, cast
 
 from cyclopts import Parameter
 
+from observatory.cli.commands.reading import checked_job_id
 from observatory.cli.connection import connect
 from observatory.cli.exit_codes import ExitCode
 from observatory.cli.failures import UsageError
@@ -41,11 +42,12 @@ def logs(
     """
     if attempt is not None and not 1 <= attempt <= limits.ATTEMPTS_MAX:
         raise UsageError(f"--attempt {attempt} is not from 1 to {limits.ATTEMPTS_MAX}", "leave it out for the last one")
+    job_id = checked_job_id(id)
     out = of_process()
     with connect(target) as api:
         if not follow:
-            return _show(out, api.attempt_log(id, attempt=attempt), is_json=target.json)
-        for news in LogFollower(api, id, attempt).news():
+            return _show(out, api.attempt_log(job_id, attempt=attempt), is_json=target.json)
+        for news in LogFollower(api, job_id, attempt).news():
             if news.missed:
                 out.say(f"{news.missed} lines went by and were not kept", "dim")
             for line in news.lines:

@@ -1,6 +1,5 @@
 """The commands that only ask: `jobs`, `job`, `events`, `stats`, `workers`, `types`."""
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Any, cast
 
@@ -12,8 +11,10 @@ from observatory.cli.failures import UsageError
 from observatory.cli.job_words import error_lines, progress_words
 from observatory.cli.options import TARGET, Target
 from observatory.cli.output import Column, Output, cell, of_process
+from observatory.client import calls
 from observatory.client.calls import Page
 from observatory.core import limits
+from observatory.core.errors import Refused
 from observatory.core.job import JsonObject
 
 JOB_COLUMNS = (
@@ -59,8 +60,6 @@ TYPE_COLUMNS = (
     Column("TIME-OUT S", "timeoutSeconds", is_number=True),
     Column("SEEN", "seenAt"),
 )
-
-_JOB_ID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Limit = Annotated[int, Parameter(name=("--limit", "-n"))]
 
@@ -133,9 +132,10 @@ def job(id: str, /, *, target: Target = TARGET) -> int:
 
 def checked_job_id(text: str) -> str:
     """*text*, which somebody typed as the id of a job."""
-    if not _JOB_ID.fullmatch(text):
-        raise UsageError(f"{text!r} is not the id of a job", "see which there are:  odd-dashboard jobs")
-    return text
+    try:
+        return calls.checked_job_id(text)
+    except Refused as error:
+        raise UsageError(error.detail, "see which there are:  odd-dashboard jobs") from None
 
 
 def events(

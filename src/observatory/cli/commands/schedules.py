@@ -260,7 +260,8 @@ def preview(
     """
     given: dict[str, str | None] = {"cron": cron, "timezone": timezone, "every": every, "anchor": anchor}
     if (name is None) == all(value is None for value in given.values()):
-        raise UsageError("name a schedule or a timing, not both", 'for example:  … preview --cron "0 3 * * *"')
+        what = "neither a schedule nor a timing is given" if name is None else "a schedule and a timing are given"
+        raise UsageError(what, 'give one of the two, for example:  … preview --cron "0 3 * * *"')
     with connect(target) as api:
         if name is not None:
             stored = api.schedule(name)
