@@ -26,6 +26,8 @@ from observatory.runtime.data_folder import make_private, usable
 Say = Callable[[str, int, int], None]
 """Told what is being done, and (done, total) of it."""
 
+_ELSEWHERE = "name another folder for the backup"
+
 
 def back_up(
     data_dir: Path, target: Path, *, drivers: Drivers, version: str, clock: Clock, is_compact: bool, say: Say
@@ -45,7 +47,7 @@ def back_up(
         DataFolderUnusable, DataTooNew: The source cannot be read, or *target* not written.
     """
     target = target.absolute()
-    with usable(target.parent), new_folder(target) as folder:
+    with usable(target.parent, elsewhere=_ELSEWHERE), new_folder(target) as folder:
         database = folder / DATABASE
         make_private(database)
 
@@ -69,7 +71,7 @@ def _writing(database: Path) -> Generator[None]:
         yield
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _OF_TARGETS:
-            with usable(database):
+            with usable(database, elsewhere=_ELSEWHERE):
                 raise
         raise
 

@@ -97,6 +97,8 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     remedy = f"name a folder that `odd-dashboard backup` made, with {DATABASE} and {MANIFEST}"
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise BackupUnusable(f"{path} is not a file", remedy)
         with path.open("rb") as file:
             content = file.read(limits.MANIFEST_BYTES_MAX + 1)
     except (FileNotFoundError, NotADirectoryError):
@@ -126,13 +128,11 @@ def copy_checked(manifest: Manifest, source: Path, target: Path, say: Say) -> No
     Copy *source* to the new file *target*, durably, if it is what *manifest* says.
 
     Raises:
-        BackupUnusable: It is another file, or a part of it. *target* is then of no use.
-        OSError: It cannot be read, or *target* not written.
+        BackupUnusable: It cannot be read, is another file, or a part of it. *target* is then of no use.
+        OSError: *target* cannot be written.
     """
-    try:
+    with _reading(source):
         found = source.stat()
-    except FileNotFoundError:
-        raise BackupUnusable(f"{source} does not exist", "the backup is not complete; use another one") from None
     if not stat.S_ISREG(found.st_mode):
         raise BackupUnusable(f"{source} is not a file", "use another backup")
     if found.st_size != manifest.bytes:
@@ -143,10 +143,22 @@ def copy_checked(manifest: Manifest, source: Path, target: Path, say: Say) -> No
         raise BackupUnusable(detail, "it was changed or damaged after it was made; use another backup")
 
 
+@contextlib.contextmanager
+def _reading(source: Path) -> Generator[None]:
+    """What goes wrong with the backup is not said of the folder that it is brought back into."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise BackupUnusable(f"{source} does not exist", "the backup is not complete; use another one") from None
+    except OSError as error:
+        raise BackupUnusable(f"{source} cannot be read ({error.strerror})", "allow it") from error
+
+
 def _pass_over(source: Path, target: Path | None, say: Say) -> str:
     digest, done, total = hashlib.sha256(), 0, source.stat().st_size
     with contextlib.ExitStack() as stack:
-        reading = stack.enter_context(source.open("rb"))
+        with _reading(source):
+            reading = stack.enter_context(source.open("rb"))
         writing = None
         if target is not None:
             fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

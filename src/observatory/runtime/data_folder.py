@@ -165,9 +165,12 @@ class DataFolder:
 
 
 @contextlib.contextmanager
-def usable(path: Path) -> Generator[None]:
+def usable(path: Path, *, elsewhere: str = _ELSEWHERE) -> Generator[None]:
     """
     Turn what goes wrong with files at *path* into one clear line.
+
+    Args:
+        elsewhere: What to do when *path* itself cannot be mended.
 
     Raises:
         DataFolderUnusable: Full, read-only, forbidden, locked, damaged, or not a folder.
@@ -176,12 +179,10 @@ def usable(path: Path) -> Generator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise _full(path) from error
-        raise DataFolderUnusable(
-            f"{path} cannot be written ({_reason(error)})", f"allow it, or {_ELSEWHERE}"
-        ) from error
+            raise _full(path, elsewhere) from error
+        raise DataFolderUnusable(f"{path} cannot be written ({_reason(error)})", f"allow it, or {elsewhere}") from error
     except sqlite3.Error as error:
-        raise _unusable_database(path, error) from error
+        raise _unusable_database(path, error, elsewhere) from error
 
 
 @contextlib.contextmanager
@@ -198,7 +199,7 @@ def answering(path: Path) -> Generator[None]:
         reason = _said_by_the_engine(error.__cause__)
         if not isinstance(reason, sqlite3.Error):
             raise
-        raise _unusable_database(path, reason) from error
+        raise _unusable_database(path, reason, _ELSEWHERE) from error
 
 
 class CannotWrite(StoreUnavailable):
@@ -247,23 +248,23 @@ def _means_full(path: Path, error: sqlite3.Error) -> bool:
     return code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_nearly_full(path))
 
 
-def _unusable_database(path: Path, error: sqlite3.Error) -> DataFolderUnusable:
+def _unusable_database(path: Path, error: sqlite3.Error, elsewhere: str) -> DataFolderUnusable:
     if _means_full(path, error):
-        return _full(path)
+        return _full(path, elsewhere)
     code = _code(error)
     if code == sqlite3.SQLITE_IOERR:
         return DataFolderUnusable(
-            f"{path} cannot be written ({error})", f"look at the disk, its quota and its limits, or {_ELSEWHERE}"
+            f"{path} cannot be written ({error})", f"look at the disk, its quota and its limits, or {elsewhere}"
         )
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return DataFolderUnusable(f"{path} is in use ({error})", f"close the program that has it open, or {_ELSEWHERE}")
+        return DataFolderUnusable(f"{path} is in use ({error})", f"close the program that has it open, or {elsewhere}")
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
-        return DataFolderUnusable(f"{path} cannot be written ({error})", f"allow it, or {_ELSEWHERE}")
-    return DataFolderUnusable(f"{path} is damaged ({error})", f"bring back a copy, or {_ELSEWHERE}")
+        return DataFolderUnusable(f"{path} cannot be written ({error})", f"allow it, or {elsewhere}")
+    return DataFolderUnusable(f"{path} is damaged ({error})", f"bring back a copy, or {elsewhere}")
 
 
-def _full(path: Path) -> DataFolderUnusable:
-    return DataFolderUnusable(f"no space is left for {path}", f"free some space, or {_ELSEWHERE}")
+def _full(path: Path, elsewhere: str) -> DataFolderUnusable:
+    return DataFolderUnusable(f"no space is left for {path}", f"free some space, or {elsewhere}")
 
 
 def _is_nearly_full(path: Path) -> bool:

@@ -1,11 +1,14 @@
 """What is backed up can be brought back as it was, and nothing that is not whole passes for a backup."""
 
 import asyncio
+import errno
 import json
 import os
 import sqlite3
 import stat
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,8 +130,10 @@ def test_an_interrupted_backup_leaves_nothing(source: Path, tmp_path: Path) -> N
 
 
 def test_a_backup_into_a_folder_that_is_not_there_is_one_clear_line(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataFolderUnusable, match="no such file or directory"):
+    with pytest.raises(DataFolderUnusable, match="no such file or directory") as caught:
         back_up(source, tmp_path / "no" / "backup", is_compact=False, say=say)
+
+    assert caught.value.remedy == "allow it, or name another folder for the backup"
 
 
 def test_a_database_with_damaged_pages_gives_no_backup(source: Path, tmp_path: Path) -> None:
@@ -210,6 +215,31 @@ def test_another_path_is_no_backup(tmp_path: Path, wrong: str) -> None:
 
     with pytest.raises(BackupUnusable, match="is not a complete backup"):
         restore_backup(tmp_path / wrong, tmp_path / "target", is_forced=False, say=say)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes")
+@pytest.mark.parametrize("name", ["manifest.json", "observatory.db"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(backup: Path, tmp_path: Path, name: str) -> None:
+    (backup / name).unlink()
+    os.mkfifo(backup / name)
+
+    with pytest.raises(BackupUnusable, match=f"{name} is not a file"):
+        restore_backup(backup, tmp_path / "target", is_forced=False, say=say)
+
+
+def test_a_backup_that_cannot_be_read_is_not_said_to_be_the_folder_s_fault(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_it = Path.open
+
+    def refuse(path: Path, *args: Any, **options: Any) -> Any:
+        if path == backup / "observatory.db":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return open_it(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(BackupUnusable, match=r"backup/observatory\.db cannot be read \(Permission denied\)"):
+        restore_backup(backup, tmp_path / "target", is_forced=False, say=say)
 
 
 def test_a_folder_in_use_or_with_data_is_refused(source: Path, backup: Path) -> None:

@@ -147,9 +147,8 @@ def restore(path: Path, /, *, force: Annotated[bool, Parameter(negative="")] = F
     if folder.json:
         out.json({"manifest": manifest, "movedAside": aside and str(aside), "audit": report})
     else:
-        out.mark(
-            "ok", f"restored into {cell(str(settings.data_dir))}", f"{manifest.jobs} jobs of {manifest.created_at}"
-        )
+        made = cell(manifest.created_at.isoformat())
+        out.mark("ok", f"restored into {cell(str(settings.data_dir))}", f"{report.checked.jobs} jobs of {made}")
         if aside is not None:
             out.mark("note", f"the data that was there is kept in {cell(aside.name)}")
     if report.violations:
