@@ -123,6 +123,7 @@ def normal_cron(text: str) -> str:
     if count != _FIELDS:
         hint = "; for seconds use an interval such as every 10s" if count > _FIELDS else ""
         raise _refusal("", f"an expression has five fields, this one has {count}{hint}")
+    _check_steps(expression)
     if next(CronTiming(expression, UTC).after(_SOME_DAY), None) is None:
         raise _never(expression)
     return expression
@@ -130,7 +131,17 @@ def normal_cron(text: str) -> str:
 
 _EXAMPLE: Final = '"0 3 * * *" (daily at 03:00)'
 _NAMES: Final = ("minute", "hour", "day-of-month", "month", "day-of-week")
+_SPANS: Final = (60, 24, 31, 12, 7)
+"""How many values each field has."""
 _SOME_DAY: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def _check_steps(expression: str) -> None:
+    """A longer step than its field starts anew all the same: `*/90` minutes would quietly be every hour."""
+    for name, field, span in zip(_NAMES, expression.split(" "), _SPANS, strict=True):
+        if any(int(step) > span for step in re.findall("/([0-9]+)", field)):
+            detail = f"a step of the {name} field is at most {span}; for longer ones use an interval such as every 90m"
+            raise InvalidSchedule(detail, code="bad_cron", pointer="/cron")
 
 
 def _refusal(expression: str, reason: str) -> InvalidSchedule:

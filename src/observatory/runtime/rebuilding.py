@@ -119,7 +119,10 @@ def compare_folder(path: Path, *, drivers: Drivers, say: Say) -> Compared:
 async def _compare(file: SqliteFile, drivers: Drivers, say: Say) -> Compared:
     stored = await drivers.views(file).load(STATS_VIEW)
     if stored is None:
-        raise CannotStart("no counters are saved, so there is nothing to compare", "make them:  odd-dashboard rebuild")
+        raise CannotStart(
+            "no counters are saved, so there is nothing to compare",
+            "let a rebuild that runs end, or make them:  odd-dashboard rebuild",
+        )
     view, log, position = await _begin(drivers.pruning(file)), drivers.log(file), 0
     while position < stored.checkpoint:
         events = await log.after(position, count_max=limits.READ_EVENTS_MAX)

@@ -221,6 +221,12 @@ def test_the_ticks_are_those_that_a_walk_through_every_minute_finds(fields, chan
         ("@daily", "bad_cron"),
         ("@reboot", "bad_cron"),
         ("*/0 * * * *", "bad_cron"),
+        ("*/61 * * * *", "bad_cron"),
+        ("5/90 * * * *", "bad_cron"),
+        ("0 */25 * * *", "bad_cron"),
+        ("0 0 */32 * *", "bad_cron"),
+        ("0 0 1 1-12/13 *", "bad_cron"),
+        ("0 0 * * 1,*/8", "bad_cron"),
         ("60 * * * *", "bad_cron"),
         ("* 24 * * *", "bad_cron"),
         ("* * 0 * *", "bad_cron"),
@@ -250,6 +256,11 @@ def test_what_is_no_expression_or_never_fires_is_refused(text, code):
 
     assert (refused.value.code, refused.value.pointer) == (code, "/cron")
     assert len(refused.value.detail) < 2 * limits.CRON_CHARS_MAX
+
+
+@pytest.mark.parametrize("text", ["*/60 * * * *", "0 */24 * * *", "0 0 */31 * *", "0 0 1 */12 *", "0 0 * * */7"])
+def test_a_step_as_long_as_its_field_is_an_expression(text):
+    assert normal_cron(text) == text
 
 
 @settings(max_examples=400, deadline=None)
