@@ -8,7 +8,8 @@ import msgspec
 
 from observatory.core import limits
 from observatory.core.handler import TypeInfo
-from observatory.core.job import QUEUE_DEFAULT, JsonObject, NewJob
+from observatory.core.job import JsonObject, NewJob
+from observatory.core.options import options_of
 from observatory.core.schedule import Schedule, ScheduleDefinition
 from observatory.core.sources import Ids
 from observatory.core.strict_json import canonical
@@ -22,15 +23,14 @@ def job_of_tick(schedule: Schedule, tick_at: datetime, *, info: TypeInfo | None,
     """
     The job of the tick *tick_at* of *schedule*, under a correlation id of its own.
 
-    What the definition says goes before what the type says, and that before the limits' defaults.
+    What the definition leaves open is decided by `core.options`.
 
     Args:
         info: Of the type; None when no processor has announced it.
     """
     definition = schedule.definition
     metadata = metadata_of_tick(definition.metadata, schedule.name, tick_at)
-    max_attempts = info.max_attempts if info is not None else limits.ATTEMPTS_DEFAULT
-    timeout_s = info.timeout_seconds if info is not None else limits.TIMEOUT_S_DEFAULT
+    options = options_of(definition, info)
     said: JsonObject = {"type": definition.type, "payload": definition.payload, "metadata": metadata}
     return NewJob(
         id=ids.new_id(),
@@ -39,10 +39,10 @@ def job_of_tick(schedule: Schedule, tick_at: datetime, *, info: TypeInfo | None,
         payload=definition.payload,
         correlation_id=ids.new_id(),
         fingerprint=hashlib.sha256(canonical(said)).hexdigest(),
-        queue=definition.queue if definition.queue is not None else QUEUE_DEFAULT,
-        priority=definition.priority if definition.priority is not None else limits.PRIORITY_DEFAULT,
-        max_attempts=definition.max_attempts if definition.max_attempts is not None else max_attempts,
-        timeout_seconds=definition.timeout_seconds if definition.timeout_seconds is not None else timeout_s,
+        queue=options.queue,
+        priority=options.priority,
+        max_attempts=options.max_attempts,
+        timeout_seconds=options.timeout_seconds,
         metadata=metadata,
     )
 

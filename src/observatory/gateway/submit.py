@@ -11,7 +11,8 @@ from observatory.contracts.wire import JobRequest
 from observatory.core import limits
 from observatory.core.errors import InvalidJob, Refused
 from observatory.core.handler import TypeInfo
-from observatory.core.job import QUEUE_DEFAULT, Job, JsonObject, NewJob
+from observatory.core.job import Job, JsonObject, NewJob
+from observatory.core.options import options_of
 from observatory.core.sources import Ids
 from observatory.core.strict_json import canonical, decode
 from observatory.edge.problem import InvalidFields
@@ -101,7 +102,7 @@ def fingerprint_of(document: JsonObject) -> str:
 
 def new_job(checked: CheckedRequest, context: CallContext, *, info: TypeInfo | None, ids: Ids) -> NewJob:
     """
-    The job to store. What the caller gave goes before what its type says, and that before the limits' defaults.
+    The job to store. What the caller left open is decided by `core.options`.
 
     Args:
         info: None when no processor has announced the type.
@@ -110,8 +111,7 @@ def new_job(checked: CheckedRequest, context: CallContext, *, info: TypeInfo | N
         Refused: The key in the header is not the one in the body (`idempotency_keys_differ`).
     """
     request = checked.request
-    max_attempts = info.max_attempts if info is not None else limits.ATTEMPTS_DEFAULT
-    timeout_s = info.timeout_seconds if info is not None else limits.TIMEOUT_S_DEFAULT
+    options = options_of(request, info)
     return NewJob(
         id=ids.new_id(),
         event_id=ids.new_id(),
@@ -119,10 +119,10 @@ def new_job(checked: CheckedRequest, context: CallContext, *, info: TypeInfo | N
         payload=request.payload if request.payload is not None else {},
         correlation_id=(request.correlation_id or context.correlation_id).lower(),
         fingerprint=checked.fingerprint,
-        queue=request.queue if request.queue is not None else QUEUE_DEFAULT,
-        priority=request.priority if request.priority is not None else limits.PRIORITY_DEFAULT,
-        max_attempts=request.max_attempts if request.max_attempts is not None else max_attempts,
-        timeout_seconds=request.timeout_seconds if request.timeout_seconds is not None else timeout_s,
+        queue=options.queue,
+        priority=options.priority,
+        max_attempts=options.max_attempts,
+        timeout_seconds=options.timeout_seconds,
         run_at=checked.run_at,
         metadata=request.metadata,
         idempotency_key=_one_key(request.idempotency_key, context.idempotency_key),
