@@ -72,14 +72,14 @@ class Place:
         """Wait for an event of the job whose type is one of *wanted*; returns the types so far."""
         async with asyncio.timeout(WAIT_S_MAX):
             while True:
-                last = self.seen[-1].position if self.seen else 0
-                self.seen += await self.log.after(last or 0, count_max=limits.READ_EVENTS_MAX)
                 types = [str(event.event_type) for event in self.seen if event.job_id == job_id]
                 if set(types) & set(wanted):
                     return types
                 # A delivery only says that there is something: the bus drops the oldest ones of a slow consumer, and
                 # what was committed before the relay began is never delivered.
                 await self.news.receive(timeout_s=LOOK_S)
+                last = self.seen[-1].position if self.seen else 0
+                self.seen += await self.log.after(last or 0, count_max=limits.READ_EVENTS_MAX)
 
     async def final(self, job_id: str) -> Job:
         """Wait until the job is final."""

@@ -75,8 +75,8 @@ class Runner:
         self._children = Children(app=app_spec or BUILTIN_APP, clock=clock)
         self._watch = LoopWatch(clock) if watches_loop else None
         self._captures = captures
-        if captures:
-            CAPTURE.begin()
+        self._is_capturing = False
+        """From the first attempt that needs it: a runner that never ran anything has nothing to put back."""
         self._running = 0
         self._abandoned: dict[asyncio.Future[Any], AbandonedAttempt] = {}
 
@@ -126,8 +126,9 @@ class Runner:
         """End the children and cancel what is abandoned on the loop. Threads end with the process."""
         if self._watch is not None:
             self._watch.stop()
-        if self._captures:
-            self._captures = False
+        self._captures = False
+        if self._is_capturing:
+            self._is_capturing = False
             CAPTURE.end()
         await self._children.stop()
         tasks = {future for future in self._abandoned if isinstance(future, asyncio.Task)}
@@ -156,7 +157,7 @@ class Runner:
             self._abandon(held, job)
 
         if self._captures and handler.runs_in is not Isolation.PROCESS:
-            CAPTURE.ensure()
+            self._capture()
         if handler.runs_in is Isolation.ASYNC:
             if self._watch is not None:
                 self._watch.start()
@@ -166,6 +167,12 @@ class Runner:
         if handler.runs_in is Isolation.THREAD:
             return await run_in_thread(call, stop, limit, patience, abandon=abandon)
         return await self._children.run(call, job.payload, stop, limit, patience)
+
+    def _capture(self) -> None:
+        if not self._is_capturing:
+            self._is_capturing = True
+            CAPTURE.begin()
+        CAPTURE.ensure()
 
     def _abandon(self, held: asyncio.Future[Any], job: Job) -> None:
         self._abandoned[held] = AbandonedAttempt(
