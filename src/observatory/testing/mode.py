@@ -75,7 +75,7 @@ class TestMode:
         self._ids = SeededIds(seed)
         self._chance = SeededRandomness(seed)
         self._services: LocalServices | None = None
-        self._runner = Runner(slots=_SLOTS, clock=self._clock, app_spec=None, watches_loop=False)
+        self._runner = Runner(slots=_SLOTS, clock=self._clock, app_spec=None, watches_loop=False, captures=False)
         self.aio = AioTestMode(self)
         """The same calls for coroutines: handlers then run on the test's own loop."""
 
