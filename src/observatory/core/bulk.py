@@ -4,13 +4,7 @@ from typing import Final
 
 from observatory.core.job import Job, JobStatus
 
-CANCELLABLE: Final = (
-    JobStatus.SCHEDULED,
-    JobStatus.PENDING,
-    JobStatus.VALIDATED,
-    JobStatus.EXECUTING,
-    JobStatus.RETRYING,
-)
+CANCELLABLE: Final = tuple(status for status in JobStatus if not status.is_final)
 """What a bulk cancel concerns when it names no status."""
 
 RETRIED: Final = (JobStatus.FAILED,)

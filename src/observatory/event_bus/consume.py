@@ -62,11 +62,16 @@ class Consumer:
         self._looks = True
 
     async def run_once(self) -> int:
-        """Apply what was delivered, or when it is time what the log has; returns how many events were new."""
+        """
+        Apply what was delivered, or when it is time what the log has.
+
+        Returns how many events were new; 1 when none was and the next round has to look into the log.
+        """
         if self._subscription is None:
             self._subscription = await self._bus.subscribe(self.name)
+            self._looks = True  # also when what follows fails
             await self._target.load()
-            return await self._catch_up(None)
+            return await self._look()
         delivery = self._delivery or await self._receive(self._subscription, timeout_s=0)
         self._delivery = None
         if delivery is None:

@@ -165,6 +165,7 @@ class Gateway:
         return answer
 
     async def _stored(self, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
+        """Submit them; an idle processor beside the store may claim them in the same commit."""
         if any(job.run_at is None for job in jobs):
             self._bus.hint_ahead()
         return await self._store.submit(jobs)

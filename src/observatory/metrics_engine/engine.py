@@ -98,6 +98,11 @@ class MetricsEngine:
         return self._save_at_s - self._clock.monotonic()
 
     async def _save(self) -> None:
-        if not self._stats.is_saved:
+        if self._stats.is_saved:
+            return
+        self._save_at_s = self._clock.monotonic() + limits.VIEW_SAVE_EVERY_S
+        try:
             await self._stats.save()
-            self._save_at_s = self._clock.monotonic() + limits.VIEW_SAVE_EVERY_S
+        except BaseException:
+            self._consumer.look()  # the view was forgotten with what it had folded
+            raise

@@ -3,6 +3,7 @@
 import pytest
 
 from observatory.core import limits
+from observatory.core.errors import ViewsUnavailable
 from observatory.core.event import Producer
 from observatory.core.folds import STATS_VIEW
 from observatory.engine.inline_executor import InlineExecutor
@@ -89,3 +90,41 @@ async def test_a_stop_saves_what_was_folded(rig):
     await rig.engine.close()
 
     assert await rig.saved() == 2
+
+
+async def test_what_a_failed_save_forgot_is_folded_again_in_the_next_round(rig, monkeypatch):
+    await rig.submit()
+    await rig.submit()
+    rig.clock.advance(limits.VIEW_SAVE_EVERY_S)
+    save = rig.views.save
+
+    async def fails(*args, **options):
+        raise ViewsUnavailable("no")
+
+    monkeypatch.setattr(rig.views, "save", fails)
+    with pytest.raises(ViewsUnavailable):
+        await rig.engine.run_once()
+    monkeypatch.setattr(rig.views, "save", save)
+
+    rig.clock.advance(limits.VIEW_SAVE_EVERY_S)
+    await rig.engine.run_once()
+
+    assert (await rig.saved(), rig.engine.checkpoint) == (2, 2)
+
+
+async def test_the_history_is_caught_up_although_the_first_look_failed(rig, monkeypatch):
+    await rig.engine.close()
+    await rig.store.submit([new_job(rig.ids)])
+    load = rig.views.load
+
+    async def fails(name):
+        raise ViewsUnavailable("no")
+
+    monkeypatch.setattr(rig.views, "load", fails)
+    with pytest.raises(ViewsUnavailable):
+        await rig.engine.run_once()
+    monkeypatch.setattr(rig.views, "load", load)
+
+    await rig.engine.run_once()
+
+    assert await rig.saved() == 1

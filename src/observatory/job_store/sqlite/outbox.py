@@ -5,9 +5,7 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from observatory.core import limits
-from observatory.core.errors import (
-    StoreUnavailable,
-)
+from observatory.core.errors import StoreUnavailable
 from observatory.core.event import Event
 from observatory.engine.named_queries import load_queries
 from observatory.engine.sqlite_events import read_events
