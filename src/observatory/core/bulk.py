@@ -11,6 +11,14 @@ RETRIED: Final = (JobStatus.FAILED,)
 """What a bulk retry concerns when it names no status: COMPLETED and CANCELLED are what somebody wanted."""
 
 
+_OURS: Final = "retry/"
+
+
+def is_reserved(key: str) -> bool:
+    """True for a key that only repetitions may have: in a caller's hand it would keep a job from being repeated."""
+    return key.startswith(_OURS)
+
+
 def retry_key(job_id: str, operation_id: str | None = None) -> str:
     """
     The idempotency key of the job that repeats *job_id*, so that it is repeated once, whoever asks how often.
@@ -19,7 +27,7 @@ def retry_key(job_id: str, operation_id: str | None = None) -> str:
         operation_id: None stands for "if it was not repeated before"; an id for one deliberate operation, which
             repeats each job once more.
     """
-    return f"retry/{job_id}" if operation_id is None else f"retry/{job_id}/{operation_id}"
+    return f"{_OURS}{job_id}" if operation_id is None else f"{_OURS}{job_id}/{operation_id}"
 
 
 def is_copy_of(job: Job, operation_id: str | None) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 from observatory.contracts import is_valid, validate
 from observatory.contracts.wire import JobRequest
 from observatory.core import limits
+from observatory.core.bulk import is_reserved
 from observatory.core.errors import InvalidJob, Refused
 from observatory.core.handler import TypeInfo
 from observatory.core.job import Job, JsonObject, NewJob
@@ -108,7 +109,8 @@ def new_job(checked: CheckedRequest, context: CallContext, *, info: TypeInfo | N
         info: None when no processor has announced the type.
 
     Raises:
-        Refused: The key in the header is not the one in the body (`idempotency_keys_differ`).
+        Refused: The key in the header is not the one in the body (`idempotency_keys_differ`), or it is not a caller's
+            (`reserved_idempotency_key`).
     """
     request = checked.request
     options = options_of(request, info)
@@ -134,7 +136,19 @@ def _one_key(in_body: str | None, in_header: str | None) -> str | None:
     if in_body is not None and in_header is not None and in_body != in_header:
         detail = "the header Idempotency-Key and the field idempotencyKey differ; send one of them"
         raise Refused(detail, code="idempotency_keys_differ", pointer="/idempotencyKey")
+    if in_body is not None:
+        refuse_reserved(in_body, pointer="/idempotencyKey")
     return in_body if in_body is not None else in_header
+
+
+def refuse_reserved(key: str, *, pointer: str | None = None) -> None:
+    """
+    Raises:
+        Refused: Only repetitions of jobs have such a key (`reserved_idempotency_key`).
+    """
+    if is_reserved(key):
+        detail = f"idempotency keys that begin as {key[:6]} are those of repeated jobs; choose another one"
+        raise Refused(detail, code="reserved_idempotency_key", pointer=pointer)
 
 
 def repeated_job(job: Job, context: CallContext, *, ids: Ids) -> NewJob:

@@ -436,3 +436,27 @@ class TestDeadLetters:
             answer = await http.get("/dead-letters", params={"cursor": cursor, "queue": "mail"})
 
         assert (answer.status_code, problem(answer)["code"]) == (400, "bad_cursor")
+
+
+RESERVED = retry_key("01a20000-0000-7000-8000-000000000000")
+
+
+@pytest.mark.parametrize("where", ["header", "body", "batch", "retry"])
+async def test_nobody_can_take_the_key_by_which_a_job_is_repeated(world: World, where: str) -> None:
+    body, header = {"type": "example", "idempotencyKey": RESERVED}, {"Idempotency-Key": RESERVED}
+    [dead] = await submit_many(world, 1)
+    await fail_all(world)
+    stored = await world.stored()
+
+    async with client(world.gateway()) as http:
+        answer = {
+            "header": lambda: http.post("/jobs", json={"type": "example"}, headers=header),
+            "body": lambda: http.post("/jobs", json=body),
+            "batch": lambda: http.post("/jobs/batch", json=[body]),
+            "retry": lambda: http.post(f"/jobs/{dead}/retry", headers=header),
+        }[where]
+        said = await answer()
+
+    refusal = said.json()["items"][0]["error"] if where == "batch" else problem(said)
+    assert refusal["code"] == "reserved_idempotency_key"
+    assert await world.stored() == stored

@@ -6,7 +6,7 @@ from typing import Final
 from observatory.core import limits
 from observatory.core.errors import Refused
 from observatory.edge.asgi import Head
-from observatory.gateway.submit import CallContext
+from observatory.gateway.submit import CallContext, refuse_reserved
 from observatory.job_store.port import Submitted
 
 _KEY: Final = re.compile(rf"[A-Za-z0-9._:/-]{{1,{limits.IDEMPOTENCY_KEY_CHARS_MAX}}}")
@@ -20,12 +20,14 @@ def context_of(head: Head) -> CallContext:
     What the headers of a call say about the jobs that it submits.
 
     Raises:
-        Refused: The idempotency key is not one (`bad_idempotency_key`).
+        Refused: The idempotency key is not one (`bad_idempotency_key`), or not a caller's (`reserved_idempotency_key`).
     """
     key = head.get(b"idempotency-key")
     if key is not None and (_KEY.fullmatch(key) is None or b"idempotency-key" in head.repeated):
         detail = "Idempotency-Key must have 1 to 128 letters, digits, dots, underscores, colons, slashes or hyphens"
         raise Refused(detail, code="bad_idempotency_key")
+    if key is not None:
+        refuse_reserved(key)
     traceparent = head.get(b"traceparent")
     is_traced = traceparent is not None and _TRACEPARENT.fullmatch(traceparent) is not None
     return CallContext(
