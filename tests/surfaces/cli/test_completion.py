@@ -1,5 +1,6 @@
 """The scripts by which shells complete, run by the shells that are there."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -76,7 +77,8 @@ def test_the_command_prints_the_script_and_nothing_else(here: Callable, shell: s
 def test_a_shell_reads_its_script_without_a_fault(shell: str) -> None:
     program = shutil.which(shell)
     if program is None:
-        pytest.skip(f"{shell} is not installed")
+        why = f"{shell} is not installed; on Debian:  apt-get install {shell}"
+        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
 
     done = subprocess.run([program, "-n"], input=script(shell), capture_output=True, text=True, timeout=30, check=False)
 
