@@ -19,6 +19,7 @@ from observatory.core.command import Succeed
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import SqliteFile
 from observatory.engine.sqlite_migrations import load_migrations
+from observatory.engine.writers import InlineWriter
 from observatory.job_store.port import Order
 from observatory.job_store.sqlite import MIGRATIONS, SqliteJobStore, SqliteQueues
 from observatory.testing.factories import PRODUCER, new_job
@@ -35,7 +36,7 @@ class Bench:
     """A store with its queues."""
 
     def __init__(self, path: Path) -> None:
-        self._file = SqliteFile(path, writer=InlineExecutor(), readers=InlineExecutor())
+        self._file = SqliteFile(path, writer=InlineWriter(), readers=InlineExecutor())
         self._file.migrate(load_migrations(MIGRATIONS))
         clock = ManualClock()
         self._ids = SeededIds()

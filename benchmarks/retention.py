@@ -26,6 +26,7 @@ from observatory.core.folds import STATS_VIEW, StatsView, fold_stats
 from observatory.core.retention import RetentionPolicy
 from observatory.engine.sqlite_file import SqliteFile
 from observatory.engine.sqlite_migrations import load_migrations
+from observatory.engine.writers import WriterThread
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.port import Order
 from observatory.job_store.sqlite import MIGRATIONS, SqliteJobStore, SqliteOutbox, SqlitePruning
@@ -61,7 +62,7 @@ class Place:
         path = folder / "observatory.db"
         prepare(path)
         self.clock, self.ids = Clock(), SystemIds()
-        self.file = SqliteFile(path, writer=ThreadPoolExecutor(1), readers=ThreadPoolExecutor(2))
+        self.file = SqliteFile(path, writer=WriterThread(), readers=ThreadPoolExecutor(2))
         self.file.migrate(load_migrations(MIGRATIONS))
         producer = Producer(service="benchmark", instance_id="b", version="0")
         self.store = SqliteJobStore(self.file, producer=producer, clock=self.clock, ids=self.ids)

@@ -17,6 +17,7 @@ from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.recent_events import RecentEvents
 from observatory.engine.sqlite_file import SqliteFile, connect
 from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.engine.writers import InlineWriter, Writer, WriterThread
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_bus.port import EventBus
 from observatory.event_log.port import EventLog
@@ -191,7 +192,7 @@ class BreakableConnection:
 class BreakableFile(SqliteFile):
     """The file as it is, over connections that can fail."""
 
-    def __init__(self, path: Path, faults: Faults, *, writer: Executor, readers: Executor) -> None:
+    def __init__(self, path: Path, faults: Faults, *, writer: Writer, readers: Executor) -> None:
         self._faults = faults
         super().__init__(path, writer=writer, readers=readers)
 
@@ -216,12 +217,11 @@ class SqliteEngine:
         connection = connect(path)
         migrate(connection, load_migrations(MIGRATIONS), path=path)
         connection.close()
-        writer = InlineExecutor() if self.is_inline else ThreadPoolExecutor(1)
+        writer = InlineWriter() if self.is_inline else WriterThread()
         readers = InlineExecutor() if self.is_inline else ThreadPoolExecutor(2)
         file = BreakableFile(path, faults, writer=writer, readers=readers)
 
         def end() -> None:
-            writer.shutdown()
             readers.shutdown()
             file.abandon()
 

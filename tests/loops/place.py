@@ -15,6 +15,7 @@ from observatory.core.job import FINAL, Job
 from observatory.core.retention import RetentionPolicy
 from observatory.engine.sqlite_file import SqliteFile
 from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.engine.writers import WriterThread
 from observatory.event_bus.in_process import InProcessBus, InProcessSubscription
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.port import WorkerInfo
@@ -107,7 +108,7 @@ async def running_place(
     policy: RetentionPolicy = RetentionPolicy(),  # noqa: B008 — frozen
 ) -> AsyncGenerator[Place]:
     """Start everything, and end it as a stop does: drain, then the loops."""
-    file = SqliteFile(folder / "observatory.db", writer=ThreadPoolExecutor(1), readers=ThreadPoolExecutor(2))
+    file = SqliteFile(folder / "observatory.db", writer=WriterThread(), readers=ThreadPoolExecutor(2))
     file.write_now(lambda connection: None)
     migrate(file._connection, load_migrations(MIGRATIONS), path=file.path)  # pyright: ignore[reportPrivateUsage]
     clock, ids, chance, bus = SystemClock(), SystemIds(), SystemRandomness(), InProcessBus()
@@ -135,7 +136,7 @@ async def running_place(
     metrics = MetricsEngine(bus=bus, log=log, views=views, pruning=pruning, ids=ids, clock=clock)
     loops = [
         *worker.loops,
-        Relay(outbox=outbox, bus=bus),
+        Relay(outbox=outbox, bus=bus, clock=clock),
         Pruner(pruning=pruning, outbox=outbox, views=views, policy=policy),
         DueJobs(store=store, bus=bus),
         Rescuer(store=store, queries=queries, bus=bus, clock=clock, randomness=chance),

@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from observatory.core.command import Cancel, Release, Rescue, Succeed
@@ -12,10 +13,11 @@ from observatory.core.event import EventType
 from observatory.core.job import JobStatus
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.recent_events import RecentEvents
-from observatory.engine.sqlite_events import INSERT_EVENTS
+from observatory.engine.sqlite_events import VALUE_COLUMNS
 from observatory.engine.sqlite_file import SqliteFile, connect
 from observatory.engine.sqlite_migrations import load_migrations, migrate
-from observatory.engine.sqlite_rows import execute_rows
+from observatory.engine.sqlite_rows import insert_rows, update_rows
+from observatory.engine.writers import InlineWriter
 from observatory.event_log.port import EventFilter
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.attempt_logs import AttemptLog
@@ -38,7 +40,7 @@ from observatory.job_store.sqlite import ready as sqlite_ready
 from observatory.job_store.sqlite import selections as sqlite_selections
 from observatory.job_store.sqlite import store as sqlite_store
 from observatory.job_store.sqlite.pruning import TABLES_OF_A_JOB
-from observatory.job_store.sqlite.rows import JOB_COLUMN_COUNT, JOB_COLUMNS, insert_values
+from observatory.job_store.sqlite.rows import ACCEPTED_COLUMNS, JOB_COLUMNS, insert_values, update_values
 from observatory.testing.factories import PRODUCER, JobFactory, fail, new_job, type_info
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
 
@@ -62,7 +64,7 @@ READS_FROM_THE_NEWEST = {
 }
 """Questions that walk the table in the order of its key, with the reason why that may be."""
 
-ROW_WIDTHS = {"insert_jobs": JOB_COLUMN_COUNT + 1, "update_jobs": 16}
+ROW_WIDTHS = {"update_jobs": 16}
 """Values of one row of the statements that take many."""
 
 WORKER = WorkerInfo(instance_id="worker-1", host="h", pid=1, version="1", started_at=BEGINNING, slots=4)
@@ -91,7 +93,7 @@ class Recording:
 class RecordingFile(SqliteFile):
     def __init__(self, path):
         self.statements = []
-        super().__init__(path, writer=InlineExecutor(), readers=InlineExecutor())
+        super().__init__(path, writer=InlineWriter(), readers=InlineExecutor())
 
     def open_connection(self, *, is_reader=False):
         return Recording(super().open_connection(is_reader=is_reader), self.statements)
@@ -333,7 +335,9 @@ def table(tmp_path):
     migrate(connection, load_migrations(MIGRATIONS), path=path)
     factory = JobFactory()
     for history in (factory.pending(idempotency_key="k"), factory.executing()):
-        execute_rows(connection, SQL["insert_jobs"], [insert_values(history.job, "fingerprint")])
+        accepted = msgspec.structs.replace(history.job, status=JobStatus.PENDING, sequence=1)
+        insert_rows(connection, "jobs", ACCEPTED_COLUMNS, [insert_values(accepted, "fingerprint")])
+        assert update_rows(connection, SQL["update_jobs"], [update_values(history.job, 1)]) == 1
     yield connection
     connection.close()
 
@@ -371,22 +375,22 @@ def test_a_row_that_the_core_would_never_make_is_refused(table, change, status):
 
 def test_a_position_is_never_given_twice(table):
     values = ["job", 1, "job.created", "e", 0, "p/i/v", "c", None, None, "{}"]
-    execute_rows(table, INSERT_EVENTS, [values])
+    insert_rows(table, "events", VALUE_COLUMNS, [values])
     table.execute("DELETE FROM events")
-    execute_rows(table, INSERT_EVENTS, [values])
+    insert_rows(table, "events", VALUE_COLUMNS, [values])
 
     assert table.execute("SELECT position FROM events").fetchall() == [(2,)]
     with pytest.raises(sqlite3.IntegrityError):
-        execute_rows(table, INSERT_EVENTS, [values])
+        insert_rows(table, "events", VALUE_COLUMNS, [values])
 
 
 def test_a_rolled_back_event_leaves_no_gap_in_the_positions(table):
     values = ["job", 1, "job.created", "e", 0, "p/i/v", "c", None, None, "{}"]
     table.execute("BEGIN")
-    execute_rows(table, INSERT_EVENTS, [values])
+    insert_rows(table, "events", VALUE_COLUMNS, [values])
     table.execute("ROLLBACK")
 
-    execute_rows(table, INSERT_EVENTS, [values])
+    insert_rows(table, "events", VALUE_COLUMNS, [values])
 
     assert table.execute("SELECT position FROM events").fetchall() == [(1,)]
 

@@ -332,7 +332,7 @@ ABLATIONS = (
     Ablation("new-subscription", frozenset({"V1"}), _without_new_subscription),
     Ablation("rollup", frozenset({"D6"}), _without_rollup),
     Ablation("prune-final", frozenset({"P1"}), _without_final_only),
-    Ablation("prune-counted", frozenset({"D6", "S4"}), _without_folded_check),
+    Ablation("prune-counted", frozenset({"D6", "S4", "M4"}), _without_folded_check),
     Ablation("gap-check", frozenset({"AssertionError"}), _without_gap_check),
 )
 """A gap is noticed by the projection itself, which asserts that there is none."""

@@ -23,6 +23,7 @@ from observatory.core.job import NewJob
 from observatory.core.retention import Kept, RetentionPolicy
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.engine.writers import InlineWriter
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.port import Lease, Order, WorkerInfo
@@ -135,8 +136,7 @@ class Drivers:
     """What one process has open."""
 
     def __init__(self, world: "World", path: Path) -> None:
-        executor = InlineExecutor()
-        self.file = WatchedFile(world, path=path, writer=executor, readers=executor)
+        self.file = WatchedFile(world, path=path, writer=InlineWriter(), readers=InlineExecutor())
         self.file.write_now = None  # pyright: ignore[reportAttributeAccessIssue] — nothing writes beside the simulated time
         connection = self.file._connection
         # Only processes die here, never the machine: what was written is in the system's cache, and a
@@ -396,7 +396,7 @@ class World:
 
     async def _run_keeper(self, node: Node) -> None:
         clock = self._clock_of(node)
-        relay = Relay(outbox=self.outbox, bus=self.bus)
+        relay = Relay(outbox=self.outbox, bus=self.bus, clock=clock)
         engine = MetricsEngine(
             bus=self.bus, log=self.log, views=self.views, pruning=self.pruning, ids=self.ids, clock=clock
         )

@@ -11,7 +11,7 @@ import msgspec
 from observatory.core.job import JobError, NewJob, Outcome, Progress
 
 
-class Accept(msgspec.Struct, frozen=True):
+class Accept(msgspec.Struct, frozen=True, gc=False):
     """Begin the record of *job*."""
 
     job: NewJob

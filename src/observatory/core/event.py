@@ -44,7 +44,7 @@ class Producer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     version: str
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, gc=False):
     """One fact about one job."""
 
     contract_version: str
@@ -66,7 +66,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     traceparent: str | None = None
 
 
-class Fact(msgspec.Struct, frozen=True):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """An event before it has an identity: what `transition` says."""
 
     type: EventType

@@ -126,7 +126,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     """The handler's own; at most `limits.PROGRESS_DATA_BYTES_MAX` as canonical JSON."""
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class Job(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, gc=False):
     """One durable request for work. A field that is None is absent on the wire."""
 
     id: str
@@ -173,7 +173,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     traceparent: str | None = None
 
 
-class NewJob(msgspec.Struct, frozen=True, kw_only=True):
+class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A checked request for a job, with its identities already drawn: submitting it again is the same submit."""
 
     id: str

@@ -34,7 +34,7 @@ _E: Final = EventType
 _replace = msgspec.structs.replace
 
 
-class Transition(msgspec.Struct, frozen=True):
+class Transition(msgspec.Struct, frozen=True, gc=False):
     """What the job becomes and what to write about it, in order. No facts means nothing changed."""
 
     job: Job

@@ -10,13 +10,15 @@ from observatory.core.errors import BadEnvelope
 from observatory.core.event import CONTRACT_VERSION, Event, Producer
 from observatory.engine.bounded_reads import take
 from observatory.engine.instants import from_us, to_us
-from observatory.engine.sqlite_rows import execute_rows
+from observatory.engine.sqlite_rows import insert_rows
 from observatory.engine.sqlite_text import DamagedRow
 
 EVENT_COLUMNS = (
     "position, job_id, sequence, event_type, event_id, occurred_at, producer, correlation_id, causation_id, "
     "traceparent, payload"
 )
+VALUE_COLUMNS = EVENT_COLUMNS.split(", ")[1:]
+"""Every column but the position, which the table gives."""
 _TEXTS = slice(-1, None)
 
 _encode = msgspec.json.Encoder().encode
@@ -24,7 +26,7 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def event_values(event: Event) -> tuple[Any, ...]:
-    """Values for every column but the position."""
+    """Values of `VALUE_COLUMNS`."""
     producer = event.producer
     return (
         event.job_id,
@@ -40,21 +42,13 @@ def event_values(event: Event) -> tuple[Any, ...]:
     )
 
 
-INSERT_EVENTS = (
-    "INSERT INTO events (job_id, sequence, event_type, event_id, occurred_at, producer, correlation_id, causation_id, "
-    "traceparent, payload) VALUES {rows}"
-)
-"""Of every column but the position, which the table gives; `execute_rows` fills in the rows."""
-
-
 def insert_events(connection: sqlite3.Connection, events: Sequence[Event]) -> list[tuple[Event, int]]:
     """Write *events* in order; gives each with its position, and the bytes of its payload."""
     rows = [event_values(event) for event in events]
     if not rows:
         return []
-    execute_rows(connection, INSERT_EVENTS, rows)
+    last = insert_rows(connection, "events", VALUE_COLUMNS, rows)
     # AUTOINCREMENT counts on from the last position, and nobody else writes: the rows stand without a gap.
-    last: int = connection.execute("SELECT last_insert_rowid()").fetchone()[0]
     first = last - len(rows) + 1
     return [
         (msgspec.structs.replace(event, position=position), len(row[-1]))

@@ -9,10 +9,12 @@ fault of SQLite before 3.51.3 (two connections that checkpoint at once).
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +25,7 @@ from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.recent_events import RecentEvents
 from observatory.engine.sqlite_migrations import Migration, migrate
 from observatory.engine.sqlite_text import decode_with_care, is_of_text
+from observatory.engine.writers import Writer
 
 T = TypeVar("T")
 Deadline = tuple[Callable[[], float], float]
@@ -32,6 +35,10 @@ Unit = Callable[[sqlite3.Connection], T]
 Work inside one transaction. It may be run again after what it was part of was rolled back: it must keep
 nothing outside the connection. Any error it raises undoes its own writes only.
 """
+Answer = tuple[Any, BaseException | None]
+"""What a unit gave, or why it gave nothing."""
+Group = list[tuple[Unit[Any], asyncio.Future[Any]]]
+"""Units that commit together, each with its caller's future."""
 
 
 @contextlib.contextmanager
@@ -56,13 +63,13 @@ class SqliteFile:
     The file at *path*, opened once by its owner.
 
     Args:
-        writer: Runs one call at a time, in order. The simulator passes one that runs inline.
-        readers: Runs reads beside the writer. May be the same object as *writer*.
+        writer: Runs the transactions. The simulator passes one that runs inline.
+        readers: Runs reads beside the writer.
     """
 
-    def __init__(self, path: Path, *, writer: Executor, readers: Executor) -> None:
+    def __init__(self, path: Path, *, writer: Writer, readers: Executor) -> None:
         self.path = path
-        self._writer_executor = writer
+        self._writer = writer
         self._readers_executor = readers
         self._connection = self.open_connection()
         self._identity = _identity(path)
@@ -73,8 +80,10 @@ class SqliteFile:
         self._reader_connections: list[sqlite3.Connection] = []
         self._free_readers: list[sqlite3.Connection] = []
         """Those of them that no read uses. Taken from and given back to by several threads."""
-        self._waiting: list[tuple[Unit[Any], asyncio.Future[Any]]] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._waiting: Group = []
+        self._rests = asyncio.Event()
+        """Set while no group is gathered or written."""
+        self._rests.set()
         self._is_closed = False
         self.recent_events = RecentEvents()
         """What `written` was told, as far as it is committed."""
@@ -112,10 +121,12 @@ class SqliteFile:
         """
         if self._is_closed:
             raise sqlite3.ProgrammingError("the file is closed")
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
         self._waiting.append((unit, future))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_groups(), name="sqlite writer")
+        if self._rests.is_set():
+            self._rests.clear()
+            loop.call_soon(self._gather, loop, _TURNS_BEFORE_THE_FIRST)
         return await future
 
     async def read(self, query: Unit[T]) -> T:
@@ -160,13 +171,13 @@ class SqliteFile:
     async def close(self) -> None:
         """Finish what waits, checkpoint, close. Safe to call twice."""
         self._is_closed = True
-        if self._writing is not None:
-            await asyncio.wait([self._writing])
+        await self._rests.wait()
         self.abandon()
 
     def abandon(self) -> None:
-        """Close the connections at once; an open transaction is rolled back."""
+        """Close the connections without writing what waits; a group that the writer has begun is finished."""
         self._is_closed = True
+        self._writer.end()
         for connection in [*self._reader_connections, self._connection]:
             connection.close()
         self._reader_connections.clear()
@@ -174,33 +185,49 @@ class SqliteFile:
 
     # --- the writer ---------------------------------------------------------------------------
 
-    async def _write_groups(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _gather(self, loop: asyncio.AbstractEventLoop, turns: int) -> None:
+        """Let *turns* of the loop pass, so that whoever was woken together with the first caller joins its group."""
+        if turns:
+            loop.call_soon(self._gather, loop, turns - 1)
+        else:
+            self._hand_over(loop)
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        group: Group = []
+        while self._waiting and not group:
+            group = [one for one in self._waiting[: limits.WRITE_GROUP_MAX] if not one[1].done()]
+            del self._waiting[: limits.WRITE_GROUP_MAX]
+        if not group:
+            self._rests.set()
+            return
         try:
-            for _ in range(_TURNS_BEFORE_THE_FIRST):
-                await asyncio.sleep(0)
-            while self._waiting:
-                group = self._waiting[: limits.WRITE_GROUP_MAX]
-                del self._waiting[: limits.WRITE_GROUP_MAX]
-                group = [(unit, future) for unit, future in group if not future.done()]
-                units = [unit for unit, _ in group]
-                try:
-                    answers = await loop.run_in_executor(self._writer_executor, self.run_group, units)
-                except Exception as error:  # noqa: BLE001 — nobody waits for this task: its error belongs to the callers
-                    answers = [(None, error)] * len(group)
-                is_sure = all(error is None for _, error in answers)
-                has_news = bool(self._committed) or not is_sure
-                self.recent_events.offer(self._committed)
-                if not is_sure:
-                    self.recent_events.doubt()
-                self._committed.clear()
-                for (_, future), (value, error) in zip(group, answers, strict=True):
-                    self._note(error)
-                    _answer(future, value, error)
-                if has_news:
-                    self.has_committed.set()
-        finally:
-            self._writing = None
+            self._writer.hand(partial(self._write_group, loop, group))
+        except Exception as error:  # noqa: BLE001 — it belongs to the callers, who would wait for ever
+            self._answer_group(loop, group, [(None, error)] * len(group))
+
+    def _write_group(self, loop: asyncio.AbstractEventLoop, group: Group) -> None:
+        """Of the writer's thread."""
+        answers: list[Answer]
+        try:
+            answers = self.run_group([unit for unit, _ in group])
+        except Exception as error:  # noqa: BLE001 — as above
+            answers = [(None, error)] * len(group)
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it everyone who waited
+            loop.call_soon_threadsafe(self._answer_group, loop, group, answers)
+
+    def _answer_group(self, loop: asyncio.AbstractEventLoop, group: Group, answers: list[Answer]) -> None:
+        is_sure = all(error is None for _, error in answers)
+        has_news = bool(self._committed) or not is_sure
+        self.recent_events.offer(self._committed)
+        if not is_sure:
+            self.recent_events.doubt()
+        self._committed.clear()
+        for (_, future), (value, error) in zip(group, answers, strict=True):
+            self._note(error)
+            _answer(future, value, error)
+        if has_news:
+            self.has_committed.set()
+        self._hand_over(loop)
 
     def _note(self, error: BaseException | None) -> None:
         """Keep *error* if it is the file's fault. One that a unit raised by itself says nothing about the file."""
@@ -209,7 +236,7 @@ class SqliteFile:
         elif isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_UNITS) and not is_of_text(error):
             self.write_error = error
 
-    def run_group(self, units: list[Unit[Any]]) -> list[tuple[Any, BaseException | None]]:
+    def run_group(self, units: list[Unit[Any]]) -> list[Answer]:
         """
         Commit *units* together; if one of them fails, roll back and commit each by itself.
 
@@ -228,7 +255,7 @@ class SqliteFile:
                 return [(value, None) for value in values]
         return [self._run_single(unit) for unit in units]
 
-    def _run_single(self, unit: Unit[Any]) -> tuple[Any, BaseException | None]:
+    def _run_single(self, unit: Unit[Any]) -> Answer:
         try:
             return self._run(unit), None
         except Exception as error:  # noqa: BLE001 — handed to the caller of `write`, who raises it
@@ -355,7 +382,7 @@ def connect(path: Path, *, is_reader: bool = False) -> sqlite3.Connection:
 
 
 _TURNS_BEFORE_THE_FIRST = 4
-"""Turns of the loop before the first group after a rest: whoever was woken together with its first caller joins it."""
+"""Turns of the loop before the first group after a rest."""
 
 _FAULTS_OF_UNITS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
 
@@ -363,7 +390,7 @@ _FAULTS_OF_UNITS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.Programmi
 def _identity(path: Path) -> tuple[int, int] | None:
     """Which file *path* names; None when it names none that can be found."""
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 — asked before every commit, and Path.stat takes twice as long
     except OSError:
         return None
     return status.st_dev, status.st_ino

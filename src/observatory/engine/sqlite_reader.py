@@ -14,8 +14,8 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from observatory.core import limits
-from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import SqliteFile
+from observatory.engine.writers import InlineWriter
 
 _WITHOUT_LOCKS = "win32-none" if os.name == "nt" else "unix-none"
 
@@ -35,7 +35,7 @@ class SqliteReader(SqliteFile):
         """True when an owner runs, or ended without closing the file."""
         self._has_wal = _has_bytes(_beside(path, "-wal"))
         self._state = _state(path)
-        super().__init__(path, writer=InlineExecutor(), readers=readers)
+        super().__init__(path, writer=InlineWriter(), readers=readers)
 
     def open_connection(self, *, is_reader: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -31,7 +31,7 @@ from observatory.core.handler import TypeInfo
 from observatory.core.job import Job, JobStatus, NewJob
 
 
-class Submitted(msgspec.Struct, frozen=True):
+class Submitted(msgspec.Struct, frozen=True, gc=False):
     """An accepted job, or the earlier one with the same idempotency key and fingerprint."""
 
     job: Job

@@ -26,30 +26,32 @@ class SystemIds:
     """
 
     def __init__(self) -> None:
-        self._chances: list[bytes] = []
-        """Each for one id. Taken by `pop`, which gives none to two threads."""
+        self._chances: list[str] = []
+        """Each the second half of one id. Taken by `pop`, which gives none to two threads."""
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._chances.clear)
 
     def new_id(self) -> str:
-        ms = time.time_ns() // 1_000_000
-        chance = int.from_bytes(self._chance(), "big")
-        value = (
-            (ms & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | (chance >> 68 & 0xFFF) << 64 | 0b10 << 62 | chance & (2**62 - 1)
-        )
-        text = f"{value:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        ms = f"{time.time_ns() // 1_000_000:012x}"
+        return f"{ms[:8]}-{ms[8:]}-{self._chance()}"
 
-    def _chance(self) -> bytes:
+    def _chance(self) -> str:
         while True:
             try:
                 return self._chances.pop()
             except IndexError:
-                drawn = os.urandom(_CHANCE_BYTES * _IDS_AT_ONCE)
-                self._chances += [drawn[at : at + _CHANCE_BYTES] for at in range(0, len(drawn), _CHANCE_BYTES)]
+                digits = os.urandom(_DIGITS * _IDS_AT_ONCE // 2).hex()
+                self._chances += [_second_half(digits[at : at + _DIGITS]) for at in range(0, len(digits), _DIGITS)]
 
 
-_CHANCE_BYTES = 10
+def _second_half(digits: str) -> str:
+    """What follows the time in an id: the version, the variant, and 74 bits of the chance in *digits*."""
+    return f"7{digits[:3]}-{_VARIANTS[int(digits[3], 16) % 4]}{digits[4:7]}-{digits[7:]}"
+
+
+_DIGITS = 19
+"""Hexadecimal ones of chance in one id."""
+_VARIANTS = "89ab"
 _IDS_AT_ONCE = 256
 
 

@@ -22,6 +22,7 @@ from observatory.edge.health import Check
 from observatory.edge.settings import EdgeSettings
 from observatory.engine.sqlite_file import SqliteFile
 from observatory.engine.sqlite_migrations import load_migrations, refuse_unusable
+from observatory.engine.writers import WriterThread
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.gateway.bulk import Bulk
@@ -118,10 +119,9 @@ def open_file(path: Path) -> tuple[SqliteFile, Path | None]:
     migrations = load_migrations(MIGRATIONS)
     with usable(path):
         refuse_unusable(path, migrations)
-        writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         readers = ThreadPoolExecutor(limits.READERS, thread_name_prefix="sqlite-reader")
         make_private(path)  # SQLite gives what it keeps beside the file the same mode
-        file = SqliteFile(path, writer=writer, readers=readers)
+        file = SqliteFile(path, writer=WriterThread(), readers=readers)
         try:
             return file, file.migrate(migrations)
         except BaseException:
@@ -270,7 +270,7 @@ class Wiring:
     def _maintenance(self) -> list[Loop]:
         store = self._store("maintenance")
         return [
-            Relay(outbox=self._outbox, bus=self._bus),
+            Relay(outbox=self._outbox, bus=self._bus, clock=self._sources.clock),
             DueJobs(store=store, bus=self._bus),
             Rescuer(
                 store=store,

@@ -18,6 +18,7 @@ from observatory.edge.asgi import AsgiApp, Message
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import SqliteFile
 from observatory.engine.sqlite_migrations import load_migrations
+from observatory.engine.writers import InlineWriter
 from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries
 from observatory.runtime.settings import Settings
 from observatory.runtime.supervisor import Supervisor
@@ -57,8 +58,9 @@ class LocalServices:
 
     def __init__(self, *, clock: Clock, ids: Ids, randomness: Randomness) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="observatory-test-")
-        executor = InlineExecutor()
-        self._file = QuickFile(Path(self._folder.name) / "observatory.db", writer=executor, readers=executor)
+        self._file = QuickFile(
+            Path(self._folder.name) / "observatory.db", writer=InlineWriter(), readers=InlineExecutor()
+        )
         self._file.migrate(load_migrations(MIGRATIONS))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="observatory test mode", daemon=True)

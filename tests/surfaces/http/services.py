@@ -23,6 +23,7 @@ from observatory.edge.http import ServiceApp
 from observatory.edge.settings import EdgeSettings
 from observatory.engine.sqlite_file import SqliteFile
 from observatory.engine.sqlite_migrations import load_migrations
+from observatory.engine.writers import WriterThread
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.gateway.bulk import Bulk
@@ -164,8 +165,8 @@ class World:
 @asynccontextmanager
 async def open_world(folder: Path, now: datetime = BEGINNING) -> AsyncIterator[World]:
     clock, ids = ManualClock(now), SeededIds()
-    with ThreadPoolExecutor(1) as writer, ThreadPoolExecutor(2) as readers:
-        file = SqliteFile(folder / "observatory.sqlite", writer=writer, readers=readers)
+    with ThreadPoolExecutor(2) as readers:
+        file = SqliteFile(folder / "observatory.sqlite", writer=WriterThread(), readers=readers)
         file.migrate(load_migrations(MIGRATIONS))
         producer = Producer(service="test", instance_id="test-1", version=VERSION)
         store = SqliteJobStore(file, producer=producer, clock=clock, ids=ids)

@@ -18,6 +18,7 @@ from observatory.core import limits
 from observatory.job_store.sqlite import SqliteOutbox
 from observatory.maintenance.relay import Relay
 from observatory.read_model.stream import Streams
+from observatory.runtime.sources import SystemClock
 from observatory.testing.factories import new_job
 from tests.surfaces.http.services import AUTHORIZATION, DASHBOARD, World, problem
 from tests.surfaces.http.test_framing import listening
@@ -84,7 +85,7 @@ class Reading:
 @asynccontextmanager
 async def a_place(world: World, **settings: Any) -> AsyncIterator[Place]:
     streams = world.streams()
-    relay = Relay(outbox=SqliteOutbox(world.file), bus=world.bus)
+    relay = Relay(outbox=SqliteOutbox(world.file), bus=world.bus, clock=SystemClock())
 
     async def run(loop: Any) -> None:
         while True:

@@ -14,6 +14,7 @@ from observatory.core.job import Job, JobError, NewJob, Outcome, Progress
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import SqliteFile
 from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.engine.writers import InlineWriter
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.port import Order
 from observatory.job_store.sqlite import MIGRATIONS, SqliteJobStore
@@ -37,7 +38,7 @@ class World:
     """The store, the log and the counters over one file."""
 
     def __init__(self, folder: Path) -> None:
-        self.file = SqliteFile(folder / "observatory.db", writer=InlineExecutor(), readers=InlineExecutor())
+        self.file = SqliteFile(folder / "observatory.db", writer=InlineWriter(), readers=InlineExecutor())
         connection = self.file._connection
         migrate(connection, load_migrations(MIGRATIONS), path=self.file.path)
         self.clock, self.ids = ManualClock(), SeededIds()

@@ -13,6 +13,7 @@ from observatory.core.errors import ObservatoryError, StoreUnavailable, UnknownJ
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import CommitUnknown, FileGone, SqliteFile, translated
 from observatory.engine.sqlite_text import DamagedRow
+from observatory.engine.writers import InlineWriter, WriterThread
 from observatory.testing.factories import JobFactory
 
 
@@ -33,13 +34,12 @@ class CountingFile(SqliteFile):
 @pytest.fixture(params=["threads", "inline"])
 def file(request, tmp_path):
     is_inline = request.param == "inline"
-    writer = InlineExecutor() if is_inline else ThreadPoolExecutor(1)
+    writer = InlineWriter() if is_inline else WriterThread()
     readers = InlineExecutor() if is_inline else ThreadPoolExecutor(2)
     file = CountingFile(tmp_path / "test.db", writer=writer, readers=readers)
     file.write_now(lambda connection: connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY) STRICT"))
     file.commits = 0
     yield file
-    writer.shutdown()
     readers.shutdown()
     file.abandon()
 
@@ -218,12 +218,12 @@ async def test_a_transaction_whose_rollback_failed_does_not_block_the_writer(fil
     assert await file.read(select) == [2]
 
 
-async def test_a_broken_executor_fails_its_callers_instead_of_leaving_them_waiting(file, monkeypatch):
-    class Broken(InlineExecutor):
-        def submit(self, fn, /, *args, **kwargs):
-            raise RuntimeError("cannot schedule new futures after shutdown")
+async def test_a_broken_writer_fails_its_callers_instead_of_leaving_them_waiting(file, monkeypatch):
+    class Broken(InlineWriter):
+        def hand(self, call):
+            raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(file, "_writer_executor", Broken())
+    monkeypatch.setattr(file, "_writer", Broken())
 
     async with asyncio.timeout(10.0):
         values = await write_all(file, [insert(1), insert(2)])
@@ -310,7 +310,7 @@ async def test_a_commit_survives_the_file_being_left_as_it_is(file, tmp_path):
 
     file.abandon()
 
-    again = SqliteFile(tmp_path / "test.db", writer=InlineExecutor(), readers=InlineExecutor())
+    again = SqliteFile(tmp_path / "test.db", writer=InlineWriter(), readers=InlineExecutor())
     assert again.read_now(select) == [1]
     again.abandon()
 
@@ -378,7 +378,7 @@ async def test_a_new_reader_does_not_open_another_file_of_the_same_name(file):
 @pytest.fixture
 def migrated(file, tmp_path):
     """A file as a start leaves it."""
-    migrated = SqliteFile(tmp_path / "migrated.db", writer=file._writer_executor, readers=file._readers_executor)
+    migrated = SqliteFile(tmp_path / "migrated.db", writer=type(file._writer)(), readers=file._readers_executor)
     migrated.migrate([])
     migrated.write_now(lambda connection: connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY) STRICT"))
     yield migrated

@@ -9,6 +9,7 @@ from observatory.core.folds import STATS_VIEW
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import SqliteFile, connect
 from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.engine.writers import InlineWriter
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.sqlite import MIGRATIONS, SqliteJobStore, SqliteOutbox, SqlitePruning
@@ -26,11 +27,11 @@ class Rig:
         connection = connect(path)
         migrate(connection, load_migrations(MIGRATIONS), path=path)
         connection.close()
-        self.file = SqliteFile(path, writer=InlineExecutor(), readers=InlineExecutor())
+        self.file = SqliteFile(path, writer=InlineWriter(), readers=InlineExecutor())
         self.clock, self.ids, bus = ManualClock(), SeededIds(), InProcessBus()
         producer = Producer(service="gateway", instance_id="one", version="0")
         self.store = SqliteJobStore(self.file, producer=producer, clock=self.clock, ids=self.ids)
-        self.relay = Relay(outbox=SqliteOutbox(self.file), bus=bus)
+        self.relay = Relay(outbox=SqliteOutbox(self.file), bus=bus, clock=self.clock)
         self.views = SqliteViewStore(self.file)
         log = SqliteEventLog(self.file)
         pruning = SqlitePruning(self.file, clock=self.clock)

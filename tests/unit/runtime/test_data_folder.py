@@ -18,6 +18,7 @@ from observatory.core import limits
 from observatory.core.errors import DataFolderInUse, DataFolderUnusable, StoreUnavailable
 from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.sqlite_file import CommitUnknown, FileGone, SqliteFile, translated
+from observatory.engine.writers import InlineWriter
 from observatory.runtime import data_folder
 from observatory.runtime.data_folder import CannotWrite, DataFolder, answering, check_writes, make_private, usable
 from observatory.runtime.wiring import open_file
@@ -364,7 +365,7 @@ def test_a_service_that_is_away_for_another_reason_is_left_as_it_is(tmp_path: Pa
 
 @pytest.fixture
 def file(tmp_path: Path) -> Generator[SqliteFile]:
-    opened = SqliteFile(tmp_path / "observatory.db", writer=InlineExecutor(), readers=InlineExecutor())
+    opened = SqliteFile(tmp_path / "observatory.db", writer=InlineWriter(), readers=InlineExecutor())
     yield opened
     opened.abandon()
 

@@ -19,6 +19,9 @@ RECENT_EVENTS_MAX = 10_000
 RELAY_BATCH_MAX = 1_000
 """Events in one published batch."""
 
+RELAY_PAUSE_S = 0.002
+"""From one batch to the next, once the outbox is empty."""
+
 READ_EVENTS_MAX = 1_000
 """Events in one read of the log."""
 

@@ -21,6 +21,13 @@ JOB_TEXTS = slice(JOB_COLUMN_COUNT - 5, JOB_COLUMN_COUNT)
 """The columns that hold JSON."""
 IDEMPOTENCY_KEY = JOB_COLUMNS.split(", ").index("idempotency_key")
 
+_ACCEPTED = (
+    "id, type, status, queue, priority, run_at, max_attempts, timeout_seconds, created_at, updated_at, "
+    "event_id, correlation_id, idempotency_key, retry_of, traceparent, payload, metadata, fingerprint"
+)
+ACCEPTED_COLUMNS = tuple(_ACCEPTED.split(", "))
+"""What a job has when it is accepted; the other columns have their defaults."""
+
 _STATUS = {str(status): status for status in JobStatus}
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.decode
@@ -33,7 +40,9 @@ def _text(value: Any) -> str | None:
 
 
 def insert_values(job: Job, fingerprint: str) -> tuple[Any, ...]:
-    """Values of a row of `insert_jobs`."""
+    """Values of `ACCEPTED_COLUMNS`, for a job that was just accepted."""
+    assert job.sequence == 1, f"job {job.id} was changed since it was accepted"
+    created_at = to_us(job.created_at)
     return (
         job.id,
         job.type,
@@ -41,18 +50,10 @@ def insert_values(job: Job, fingerprint: str) -> tuple[Any, ...]:
         job.queue,
         job.priority,
         to_us(job.run_at),
-        job.attempt,
         job.max_attempts,
         job.timeout_seconds,
-        job.fence,
-        job.sequence,
-        job.worker,
-        to_us_or_none(job.lease_expires_at),
-        to_us(job.created_at),
-        to_us(job.updated_at),
-        to_us_or_none(job.started_at),
-        to_us_or_none(job.finished_at),
-        to_us_or_none(job.cancel_requested_at),
+        created_at,
+        created_at,
         job.event_id,
         job.correlation_id,
         job.idempotency_key,
@@ -60,9 +61,6 @@ def insert_values(job: Job, fingerprint: str) -> tuple[Any, ...]:
         job.traceparent,
         _encode(job.payload).decode(),
         _text(job.metadata),
-        _text(job.progress),
-        _text(job.result),
-        _text(job.error),
         fingerprint,
     )
 

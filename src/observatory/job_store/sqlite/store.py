@@ -7,6 +7,7 @@ unit reads rows, asks `core.lifecycle.transition`, and writes rows and events ba
 import contextlib
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
@@ -31,7 +32,7 @@ from observatory.engine.instants import to_us
 from observatory.engine.named_queries import load_queries
 from observatory.engine.sqlite_events import insert_events
 from observatory.engine.sqlite_file import SqliteFile, translated
-from observatory.engine.sqlite_rows import execute_rows
+from observatory.engine.sqlite_rows import insert_rows, update_rows
 from observatory.job_store.port import (
     Applied,
     ExpiredLease,
@@ -43,6 +44,7 @@ from observatory.job_store.port import (
 )
 from observatory.job_store.sqlite.ready import has_ready, limited_queues, read_admission, ready_jobs
 from observatory.job_store.sqlite.rows import (
+    ACCEPTED_COLUMNS,
     IDEMPOTENCY_KEY,
     JOB_COLUMN_COUNT,
     JOB_COLUMNS,
@@ -103,7 +105,7 @@ class SqliteJobStore:
             if new.idempotency_key:
                 earlier.by_key[new.idempotency_key] = (step.job, new.fingerprint)
             answers.append(Submitted(step.job, is_replay=False))
-        execute_rows(connection, SQL["insert_jobs"], rows)
+        insert_rows(connection, "jobs", ACCEPTED_COLUMNS, rows)
         self._write_events(connection, pending)
         return answers
 
@@ -245,7 +247,7 @@ class SqliteJobStore:
     def _write(self, connection: Connection, pending: Sequence[Pending]) -> None:
         for steps in _one_of_each_job(pending):
             rows = [update_values(step.job, sequence_before) for step, sequence_before, _ in steps]
-            changed = execute_rows(connection, SQL["update_jobs"], rows)
+            changed = update_rows(connection, SQL["update_jobs"], rows)
             assert changed == len(rows), "a row changed between its read and its write inside one transaction"
         self._write_events(connection, pending)
 
@@ -312,9 +314,13 @@ def _select_in(connection: Connection, query: str, mark: str, values: Sequence[A
     rows: list[tuple[Any, ...]] = []
     for start in range(0, len(values), _IN_VALUES_MAX):
         piece = values[start : start + _IN_VALUES_MAX]
-        sql = SQL[query].replace("{columns}", JOB_COLUMNS).replace("{" + mark + "}", _marks(len(piece)))
-        rows += connection.execute(sql, tuple(piece)).fetchall()
+        rows += connection.execute(_in_statement(query, mark, len(piece)), tuple(piece)).fetchall()
     return rows
+
+
+@cache
+def _in_statement(query: str, mark: str, count: int) -> str:
+    return SQL[query].replace("{columns}", JOB_COLUMNS).replace("{" + mark + "}", _marks(count))
 
 
 class EarlierJobs(msgspec.Struct, frozen=True):

@@ -1,13 +1,5 @@
 -- Named queries of `JobStore`. `{…}` marks are filled by the driver with lists of `?`.
 
--- name: insert_jobs — accepted jobs; the driver fills in the rows
-INSERT INTO jobs (
-    id, type, status, queue, priority, run_at, attempt, max_attempts, timeout_seconds, fence, sequence,
-    worker, lease_expires_at, created_at, updated_at, started_at, finished_at, cancel_requested_at,
-    event_id, correlation_id, idempotency_key, retry_of, traceparent,
-    payload, metadata, progress, result, error, fingerprint
-) VALUES {rows};
-
 -- name: update_jobs — what a transition may change, of each row that is still as it was read
 UPDATE jobs SET
     status = changed.status, run_at = changed.run_at, attempt = changed.attempt, fence = changed.fence,
