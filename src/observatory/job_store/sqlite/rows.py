@@ -49,7 +49,7 @@ def insert_values(job: Job, fingerprint: str) -> tuple[Any, ...]:
         str(job.status),
         job.queue,
         job.priority,
-        to_us(job.run_at),
+        created_at if job.run_at is job.created_at else to_us(job.run_at),
         job.max_attempts,
         job.timeout_seconds,
         created_at,

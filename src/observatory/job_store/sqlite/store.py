@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from sqlite3 import Connection
+from sqlite3 import Connection, IntegrityError
 from typing import Any
 
 import msgspec
@@ -80,11 +80,23 @@ class SqliteJobStore:
     async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
         assert len(jobs) <= limits.BATCH_JOBS_MAX, f"{len(jobs)} jobs in one submit"
         with translated(StoreUnavailable):
-            return await self._file.write(lambda connection: self.accept(connection, jobs))
+            try:
+                return await self._file.write(lambda connection: self.accept(connection, jobs, may_repeat=False))
+            except IntegrityError:  # an id is there already: the call is a repeated one
+                return await self._file.write(lambda connection: self.accept(connection, jobs))
 
-    def accept(self, connection: Connection, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
-        """What `submit` does, inside the unit that *connection* runs: for drivers whose own rows go with the jobs."""
-        earlier = _earlier_jobs(connection, jobs)
+    def accept(
+        self, connection: Connection, jobs: Sequence[NewJob], *, may_repeat: bool = True
+    ) -> list[Submitted | ObservatoryError]:
+        """
+        What `submit` does, inside the unit that *connection* runs: for drivers whose own rows go with the jobs.
+
+        Args:
+            may_repeat: False does not look for jobs with the same ids, and raises IntegrityError when there is one.
+        """
+        earlier = EarlierJobs({}, _jobs_by_key(connection, jobs))
+        if may_repeat:
+            earlier.by_id.update(_jobs_by_id(connection, jobs))
         at = self._clock.now()
         answers: list[Submitted | ObservatoryError] = []
         rows: list[tuple[Any, ...]] = []
@@ -252,13 +264,15 @@ class SqliteJobStore:
         self._write_events(connection, pending)
 
     def _write_events(self, connection: Connection, pending: Sequence[Pending]) -> None:
-        events = [event for step, before, cause in pending for event in self._events(step, before, cause)]
+        events: list[Event] = []
+        for step, sequence_before, causation_id in pending:
+            self._add_events(events, step, sequence_before, causation_id)
         self._file.written(insert_events(connection, events))
 
-    def _events(self, step: Transition, sequence_before: int, causation_id: str | None) -> list[Event]:
-        job, events = step.job, list[Event]()
-        for offset, fact in enumerate(step.facts, start=1):
-            sequence = sequence_before + offset
+    def _add_events(self, events: list[Event], step: Transition, sequence: int, causation_id: str | None) -> None:
+        job = step.job
+        for fact in step.facts:
+            sequence += 1
             event_id = job.event_id if sequence == 1 else self._ids.new_id()
             events.append(
                 event_of(
@@ -273,7 +287,6 @@ class SqliteJobStore:
                 )
             )
             causation_id = event_id
-        return events
 
 
 def _one_of_each_job(pending: Sequence[Pending]) -> list[list[Pending]]:
@@ -331,14 +344,15 @@ class EarlierJobs(msgspec.Struct, frozen=True):
     """With the fingerprint of each."""
 
 
-def _earlier_jobs(connection: Connection, jobs: Sequence[NewJob]) -> EarlierJobs:
+def _jobs_by_key(connection: Connection, jobs: Sequence[NewJob]) -> dict[str, tuple[Job | RowUnreadable, str]]:
     keys = [new.idempotency_key for new in jobs if new.idempotency_key]
-    earlier = EarlierJobs({}, {})
-    for row in _select_in(connection, "jobs_by_keys", "keys", keys):
-        earlier.by_key[row[IDEMPOTENCY_KEY]] = (_job_or_error(row), row[JOB_COLUMN_COUNT])
-    for row in _select_in(connection, "jobs_by_ids", "ids", [new.id for new in jobs]):
-        earlier.by_id[row[0]] = _job_or_error(row)
-    return earlier
+    rows = _select_in(connection, "jobs_by_keys", "keys", keys)
+    return {row[IDEMPOTENCY_KEY]: (_job_or_error(row), row[JOB_COLUMN_COUNT]) for row in rows}
+
+
+def _jobs_by_id(connection: Connection, jobs: Sequence[NewJob]) -> dict[str, Job | RowUnreadable]:
+    rows = _select_in(connection, "jobs_by_ids", "ids", [new.id for new in jobs])
+    return {row[0]: _job_or_error(row) for row in rows}
 
 
 def _job_or_error(row: tuple[Any, ...]) -> Job | RowUnreadable:
