@@ -13,6 +13,8 @@ SCENARIOS = {
     "huey_peer": "How does one process of ours compare with Huey over SQLite, both durable, both keeping results?",
     "growth": "Does the system stay as fast when many jobs are stored, and how soon does the read model answer then?",
     "http": "How many submits does one gateway process answer in a second?",
+    "stages": "What does each stage of a job cost?",
+    "memory": "How much memory does the whole system take in one process, idle and after work?",
     "retention": "What does retention cost those who submit and settle, and how fast does pruning go?",
     "queues": "What does a claim cost beside a queue from which nothing may be taken, and beside many queues?",
     "child_processes": "What does an attempt in a child process cost, and how soon is its end known?",
