@@ -8,7 +8,7 @@ import pytest
 
 from observatory.core import limits
 from observatory.event_bus.consume import Consumer
-from observatory.event_bus.port import Delivery
+from observatory.event_bus.port import Delivery, Hint
 from observatory.testing.factories import JobFactory
 
 
@@ -105,6 +105,16 @@ class TestRoundTrip:
 
         assert await one.wait(timeout_s=5.0)
         assert await two.wait(timeout_s=5.0)
+
+    @pytest.mark.parametrize("about", Hint)
+    async def test_a_hint_wakes_only_those_who_listen_for_what_it_is_about(self, movement, about):
+        hints = {kind: await movement.other_bus.listen(kind) for kind in Hint}
+
+        await movement.bus.hint(about)
+
+        assert await hints.pop(about).wait(timeout_s=5.0)
+        for others in hints.values():
+            assert not await others.wait(timeout_s=0.05)
 
 
 class TestConcurrency:

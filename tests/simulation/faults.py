@@ -18,6 +18,7 @@ from observatory.core.errors import BusUnavailable, LogUnavailable, StoreUnavail
 from observatory.core.event import Event
 from observatory.engine.sqlite_file import SqliteFile
 from observatory.event_bus.in_process import InProcessBus
+from observatory.event_bus.port import Hint
 from observatory.job_store.port import Order
 from tests.simulation.loop import NODE, Node
 from tests.simulation.streams import Stream
@@ -46,7 +47,7 @@ WEIGHTS = {
     "event_bus.hint": 2.0,
     "job_store.announce": 3.0, "job_store.cancel": 3.0, "job_store.rescue": 5.0, "job_queries.job": 3.0,
     "job_queries.types": 5.0,
-    "pruning.expired": 0.3, "pruning.prune": 8.0, "pruning.rollup": 8.0,
+    "pruning.expired": 2.0, "pruning.prune": 8.0, "pruning.rollup": 8.0,
     "queues.pause": 5.0, "queues.resume": 5.0, "queues.limit": 5.0,
     "event_log.after": 2.0, "view_store.load": 5.0, "event_bus.subscribe": 3.0, "event_bus.listen": 3.0,
 }  # fmt: skip
@@ -414,19 +415,20 @@ class FaultyBus:
         )
         return FaultySubscription(inner, self._calls, self._faults)
 
-    async def hint(self) -> None:
-        await self._calls.call("event_bus.hint", BusUnavailable, self._hint)
+    async def hint(self, about: Hint = Hint.READY) -> None:
+        await self._calls.call("event_bus.hint", BusUnavailable, lambda: self._hint(about))
 
-    async def _hint(self) -> None:
+    async def _hint(self, about: Hint) -> None:
         bus = self._world.drivers.bus
         fate = self._faults.delivery(HINT_KINDS, "hint")
         if fate in {"delivered", "repeated"}:
-            await bus.hint()
+            await bus.hint(about)
         if fate in {"repeated", "late"}:
-            self._world.later(self._faults.stall_s(), bus.hint)
+            self._world.later(self._faults.stall_s(), lambda: bus.hint(about))
 
-    async def listen(self) -> Any:
-        return await self._calls.call("event_bus.listen", BusUnavailable, self._world.drivers.bus.listen)
+    async def listen(self, about: Hint = Hint.READY) -> Any:
+        bus = self._world.drivers.bus
+        return await self._calls.call("event_bus.listen", BusUnavailable, lambda: bus.listen(about))
 
 
 class FaultySubscription:

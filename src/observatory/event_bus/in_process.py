@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from observatory.core import limits
 from observatory.core.event import Event
-from observatory.event_bus.port import Delivery
+from observatory.event_bus.port import Delivery, Hint
 
 
 class InProcessSubscription:
@@ -46,7 +46,8 @@ class InProcessSubscription:
 class InProcessHints:
     """One flag: set by any number of hints, cleared when seen."""
 
-    def __init__(self, bus: "InProcessBus") -> None:
+    def __init__(self, bus: "InProcessBus", about: Hint) -> None:
+        self.about = about
         self._bus = bus
         self._flag = asyncio.Event()
 
@@ -82,15 +83,18 @@ class InProcessBus:
         self._subscriptions[consumer] = subscription
         return subscription
 
-    async def hint(self) -> None:
-        self.hint_ahead()
+    async def hint(self, about: Hint = Hint.READY) -> None:
+        for hints in self._hints:
+            if hints.about is about:
+                hints.offer()
 
     def hint_ahead(self) -> None:
         for hints in self._hints:
-            hints.offer()
+            if hints.about is Hint.READY:
+                hints.offer()
 
-    async def listen(self) -> InProcessHints:
-        hints = InProcessHints(self)
+    async def listen(self, about: Hint = Hint.READY) -> InProcessHints:
+        hints = InProcessHints(self, about)
         self._hints.append(hints)
         return hints
 

@@ -7,11 +7,21 @@ never a job.
 """
 
 from collections.abc import Collection, Sequence
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
 from observatory.core.event import Event
+
+
+class Hint(StrEnum):
+    """What there is to look for."""
+
+    READY = "ready"
+    """Jobs may be claimed."""
+    CANCEL = "cancel"
+    """A running attempt is asked to stop."""
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -81,19 +91,20 @@ class EventBus(Protocol):
         """
         ...
 
-    async def hint(self) -> None:
-        """Tell every processor that jobs became ready. Cheap; never waits for a processor."""
+    async def hint(self, about: Hint = Hint.READY) -> None:
+        """Wake everybody who listens for *about*. Cheap; never waits for a processor."""
         ...
 
     def hint_ahead(self) -> None:
         """
-        As `hint`, by somebody who asks for the commit right after the call. Never waits and never fails.
+        As `hint` about ready jobs, by somebody who asks for the commit right after the call.
 
-        A processor beside the store can then queue its claim behind the very write that it is for, and one commit
-        takes both. A bus between processes may do nothing: the hint after the commit comes all the same.
+        Never waits and never fails. A processor beside the store can then queue its claim behind the very write that
+        it is for, and one commit takes both. A bus between processes may do nothing: the hint after the commit comes
+        all the same.
         """
         ...
 
-    async def listen(self) -> Hints:
-        """Wake-ups from now on."""
+    async def listen(self, about: Hint = Hint.READY) -> Hints:
+        """Wake-ups from now on, by hints about this and nothing else."""
         ...

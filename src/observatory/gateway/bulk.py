@@ -28,7 +28,7 @@ from observatory.core.job import FINAL, Job, JobStatus
 from observatory.core.sources import Ids
 from observatory.edge.cursor import Cursors
 from observatory.edge.problem import InvalidRequest
-from observatory.event_bus.port import EventBus
+from observatory.event_bus.port import EventBus, Hint
 from observatory.gateway.submit import CallContext, repeated_job
 from observatory.job_store.port import Applied, JobStore, Order, Submitted
 from observatory.job_store.selections import Selected, Selection, Selections
@@ -67,13 +67,17 @@ class Bulk:
             return await self._counted(asked)
         page = await self._selections.select(asked.selection, before=asked.before, count_max=asked.count_max)
         achieved = Counter[str]()
-        makes_room = False
+        makes_room = asks_to_stop = False
         for piece in _pieces(page.jobs):
             answers = await self._store.apply([Order(one.job_id, Cancel()) for one in piece])
             achieved.update(_cancelled(answer) for answer in answers)
-            makes_room |= any(isinstance(answer, Applied) and answer.makes_room for answer in answers)
+            applied = [answer for answer in answers if isinstance(answer, Applied)]
+            makes_room |= any(one.makes_room for one in applied)
+            asks_to_stop |= any(one.status.is_leased for one in applied)
         if makes_room:
-            await self._hint()
+            await self._hint(Hint.READY)
+        if asks_to_stop:
+            await self._hint(Hint.CANCEL)
         return asked.answer(page.jobs, achieved, page.next_before)
 
     async def retry(self, document: Any, context: CallContext, *, note: Note) -> BulkAnswer:
@@ -94,7 +98,7 @@ class Bulk:
         for piece in _pieces(page.jobs):
             achieved.update(await self._retry_piece([one.job_id for one in piece], asked.operation_id, context, note))
         if achieved["retried"]:
-            await self._hint()
+            await self._hint(Hint.READY)
         return asked.answer(page.jobs, achieved, page.next_before)
 
     async def _retry_piece(
@@ -132,10 +136,10 @@ class Bulk:
             next_cursor=None,
         )
 
-    async def _hint(self) -> None:
+    async def _hint(self, about: Hint) -> None:
         """Processors look by themselves when the hint is lost."""
         with contextlib.suppress(BusUnavailable):
-            await self._bus.hint()
+            await self._bus.hint(about)
 
 
 class _Asked:

@@ -18,7 +18,7 @@ from observatory.core.errors import (
 from observatory.core.job import Job, JobStatus, NewJob
 from observatory.core.sources import Clock, Ids
 from observatory.edge.problem import InvalidFields
-from observatory.event_bus.port import EventBus
+from observatory.event_bus.port import EventBus, Hint
 from observatory.gateway.submit import (
     CallContext,
     CheckedRequest,
@@ -101,6 +101,8 @@ class Gateway:
             raise applied
         if isinstance(applied, Applied) and applied.makes_room:
             await self._wake()
+        if isinstance(applied, Applied) and applied.status.is_leased:
+            await self._wake(Hint.CANCEL)
         return Cancelled(job, is_done=job.status is JobStatus.CANCELLED)
 
     async def retry(self, job_id: str, context: CallContext) -> Submitted:
@@ -178,6 +180,6 @@ class Gateway:
         if is_ready:
             await self._wake()
 
-    async def _wake(self) -> None:
+    async def _wake(self, about: Hint = Hint.READY) -> None:
         with contextlib.suppress(BusUnavailable):
-            await self._bus.hint()
+            await self._bus.hint(about)

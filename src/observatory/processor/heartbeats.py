@@ -6,8 +6,9 @@ from typing import Protocol
 import structlog
 
 from observatory.core import limits
-from observatory.core.errors import StoreUnavailable
+from observatory.core.errors import BusUnavailable, StoreUnavailable
 from observatory.core.sources import Clock
+from observatory.event_bus.port import EventBus, Hint, Hints
 from observatory.job_store.port import JobStore, WorkerInfo
 from observatory.processor.attempts import Attempts
 from observatory.processor.context import StopReason
@@ -19,6 +20,7 @@ class KeepsLeases(Protocol):
     """What the heartbeats need of the worker whose leases they keep."""
 
     store: JobStore
+    bus: EventBus
     clock: Clock
     lease_s: float
     attempts: Attempts
@@ -28,13 +30,19 @@ class KeepsLeases(Protocol):
 
 
 class Heartbeats:
-    """Keeps the leases of all attempts, and stops an attempt that must not go on."""
+    """
+    Keeps the leases of all attempts, and stops an attempt that must not go on.
+
+    A heartbeat is also how a processor hears of a cancel: a hint brings the next one forward, and when it is lost,
+    the cancel waits for the heartbeat that is due anyway.
+    """
 
     name = "processor heartbeats"
 
     def __init__(self, worker: KeepsLeases) -> None:
         self._worker = worker
         self._pause_s = limits.HEARTBEAT_S
+        self._hints: Hints | None = None
 
     async def run_once(self) -> int:
         """Send one heartbeat. When the store does not answer, stop what could outlive its lease. Returns 0."""
@@ -78,5 +86,14 @@ class Heartbeats:
                 attempt.stop.ask(StopReason.LEASE_LOST)
 
     async def wait(self) -> None:
-        """Until the next heartbeat is due."""
-        await asyncio.sleep(self._pause_s)
+        """Until the next heartbeat is due, or somebody asks a running attempt to stop."""
+        began_s = self._worker.clock.monotonic()
+        try:
+            if self._hints is None:
+                self._hints = await self._worker.bus.listen(Hint.CANCEL)
+            # Many cancels one after the other are heard of together.
+            await asyncio.sleep(limits.HEARTBEAT_PAUSE_S)
+            await self._hints.wait(timeout_s=self._pause_s - limits.HEARTBEAT_PAUSE_S)
+        except BusUnavailable:
+            self._hints = None
+            await asyncio.sleep(max(0.0, self._pause_s - (self._worker.clock.monotonic() - began_s)))

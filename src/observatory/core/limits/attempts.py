@@ -12,6 +12,9 @@ LEASE_S_MAX = 3_600.0
 HEARTBEAT_S = 5.0
 """How often a processor extends its leases. Three may be missed before the lease ends."""
 
+HEARTBEAT_PAUSE_S = 0.1
+"""Between two heartbeats, however many cancels ask for one."""
+
 HEARTBEAT_RETRY_S = 1.0
 """How soon a heartbeat that failed is sent again."""
 
