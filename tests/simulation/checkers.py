@@ -441,6 +441,11 @@ class Promises:
         self.cancelled.discard(job_id)
         self.by_key = {key: first for key, first in self.by_key.items() if first != job_id}
 
+    def note_cancelled(self, job_id: str) -> None:
+        """The answer may come so late that the job is gone already."""
+        if job_id not in self.pruned:
+            self.cancelled.add(job_id)
+
     def note_accepted(self, new: NewJob, job_id: str) -> None:
         if {job_id, self.accepted.get(new.id)} & self.pruned:
             return

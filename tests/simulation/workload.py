@@ -158,7 +158,7 @@ class Client:
         (answer,) = await until_answered(lambda: world.store.apply([Order(job_id, Cancel())]))
         world.note(NODE.get(), "client", f"cancel {type(answer).__name__}")
         if isinstance(answer, Applied) and answer.status is JobStatus.CANCELLED:
-            world.promises.cancelled.add(job_id)
+            world.promises.note_cancelled(job_id)
         elif isinstance(answer, Applied):
             world.promises.cancel_requested.add(job_id)
 
