@@ -24,7 +24,7 @@ from observatory.event_bus.port import Delivery, Subscription
 from observatory.job_store.pruning import Folded
 from observatory.job_store.sqlite import pruning as job_store_pruning
 from observatory.job_store.sqlite import store as job_store_sqlite
-from observatory.job_store.sqlite.store import EarlierJobs, SqliteJobStore
+from observatory.job_store.sqlite.store import SqliteJobStore
 from observatory.maintenance.pruner import Pruner
 from observatory.maintenance.relay import Relay
 from observatory.processor.claims import Claims
@@ -187,15 +187,14 @@ def _without_atomic_outbox() -> Any:
 def _without_idempotency() -> Any:
     """Neither the look-up nor the unique index knows keys."""
 
-    def earlier_jobs(connection: sqlite3.Connection, jobs: Sequence[Any]) -> EarlierJobs:
-        return EarlierJobs(original(connection, jobs).by_id, {})
+    def jobs_by_key(connection: sqlite3.Connection, jobs: Sequence[Any]) -> dict[str, Any]:
+        return {}
 
     def prepare(self: World, connection: sqlite3.Connection) -> None:
         connection.execute("DROP INDEX jobs_by_key")
 
-    original = job_store_sqlite._earlier_jobs
     stack = contextlib.ExitStack()
-    stack.enter_context(mock.patch.object(job_store_sqlite, "_earlier_jobs", earlier_jobs))
+    stack.enter_context(mock.patch.object(job_store_sqlite, "_jobs_by_key", jobs_by_key))
     stack.enter_context(mock.patch.object(World, "prepare", prepare))
     return stack
 
