@@ -78,6 +78,11 @@ def where_process(ctx: JobContext) -> str:
     return str(Path.cwd())
 
 
+@app.job("context.async", timeout_s=60)
+async def context_async(ctx: JobContext) -> dict[str, Any]:
+    return context_of(ctx)
+
+
 @app.job("context.process", runs_in="process", timeout_s=60)
 def context_process(ctx: JobContext) -> dict[str, Any]:
     return context_of(ctx)
@@ -98,6 +103,7 @@ def context_of(ctx: JobContext) -> dict[str, Any]:
         "idempotencyKey": ctx.idempotency_key,
         "correlationId": ctx.correlation_id,
         "secondsLeft": ctx.seconds_left,
+        "deadline": ctx.deadline.isoformat(),
         "shouldStop": ctx.should_stop,
     }
 
@@ -254,7 +260,19 @@ def hostile_process(ctx: JobContext, *, number: int) -> None:
     raise_hostile(number)
 
 
-EXIT = {"SystemExit": SystemExit(4), "KeyboardInterrupt": KeyboardInterrupt(), "Unspeakable": Unspeakable()}
+class Ending(BaseException):
+    """Meant to end everything, as an application may define one."""
+
+
+EXIT = {
+    "SystemExit": SystemExit(4),
+    "KeyboardInterrupt": KeyboardInterrupt(),
+    "GeneratorExit": GeneratorExit(),
+    "StopIteration": StopIteration(),
+    "Ending": Ending(),
+    "BaseExceptionGroup": BaseExceptionGroup("several", [Ending(), KeyboardInterrupt()]),
+    "Unspeakable": Unspeakable(),
+}
 
 
 def raise_as_told(kind: str, message: str) -> None:
@@ -275,6 +293,25 @@ def raise_thread(ctx: JobContext, *, kind: str = "", message: str = "it broke") 
 @app.job("raise.process", runs_in="process")
 def raise_process(ctx: JobContext, *, kind: str = "", message: str = "it broke") -> None:
     raise_as_told(kind, message)
+
+
+def call_itself() -> None:
+    call_itself()
+
+
+@app.job("recurse")
+async def recurse(ctx: JobContext) -> None:
+    call_itself()
+
+
+@app.job("recurse.thread")
+def recurse_thread(ctx: JobContext) -> None:
+    call_itself()
+
+
+@app.job("recurse.process", runs_in="process")
+def recurse_process(ctx: JobContext) -> None:
+    call_itself()
 
 
 UNUSABLE: dict[str, Any] = {
@@ -650,21 +687,26 @@ def say_and_die(ctx: JobContext) -> None:
     ctypes.string_at(0)
 
 
-@app.job("flood.process", runs_in="process", timeout_s=120)
-def flood_process(ctx: JobContext, *, mib: int) -> int:
-    line = "x" * 1023 + "\n"
-    block = line * 1024
-    for _ in range(mib):
-        sys.stdout.write(block)
-    return mib
-
-
-@app.job("flood.thread", timeout_s=120)
-def flood_thread(ctx: JobContext, *, mib: int) -> int:
+def flood(mib: int) -> int:
     block = ("x" * 1023 + "\n") * 1024
     for _ in range(mib):
         sys.stdout.write(block)
     return mib
+
+
+@app.job("flood.async", timeout_s=120)
+async def flood_async(ctx: JobContext, *, mib: int) -> int:
+    return flood(mib)
+
+
+@app.job("flood.thread", timeout_s=120)
+def flood_thread(ctx: JobContext, *, mib: int) -> int:
+    return flood(mib)
+
+
+@app.job("flood.process", runs_in="process", timeout_s=120)
+def flood_process(ctx: JobContext, *, mib: int) -> int:
+    return flood(mib)
 
 
 # --- classes of exceptions ------------------------------------------------------------------------

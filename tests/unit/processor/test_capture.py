@@ -4,8 +4,12 @@ import asyncio
 import io
 import logging
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import psutil
 import pytest
 
 from observatory import JobContext, Observatory
@@ -18,6 +22,7 @@ from tests import handlers
 from tests.unit.processor.jobs import executing, runner_of
 
 ISOLATIONS = ["async", "thread", "process"]
+MIB = 1024 * 1024
 
 
 async def words(runner: Runner, handler: Handler, payload: dict[str, Any] | None = None) -> list[str]:
@@ -102,16 +107,37 @@ async def test_a_child_may_write_anything_and_its_last_words_are_kept() -> None:
     assert any("Segmentation fault" in line for line in last)
 
 
-@pytest.mark.parametrize("isolation", ["thread", "process"])
-async def test_a_flood_of_prints_ends_and_leaves_no_more_than_its_end(isolation: str) -> None:
+@contextmanager
+def growth() -> Iterator[list[int]]:
+    """Notes by how many bytes this process grows, again and again."""
+    process, is_over = psutil.Process(), threading.Event()
+    before, grown = process.memory_info().rss, [0]
+
+    def look() -> None:
+        while not is_over.wait(0.01):
+            grown.append(process.memory_info().rss - before)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield grown
+    finally:
+        is_over.set()
+        looking.join()
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+async def test_a_gigabyte_of_prints_ends_in_bounded_memory_and_leaves_no_more_than_its_end(isolation: str) -> None:
     said = Said(SystemClock())
     handler = handlers.app.handlers[f"flood.{isolation}"]
+    job = executing(handler.type, {"mib": 1024}, timeout_seconds=120.0)
     async with runner_of() as runner:
-        job = executing(handler.type, {"mib": 64}, timeout_seconds=120.0)
-        ended = await runner.run(handler, job, stop=Stop(), said=said)
+        with growth() as grown:
+            ended = await runner.run(handler, job, stop=Stop(), said=said)
 
     tail = said.log.read()
-    assert ended.result == 64
-    assert said.log.written_bytes == 64 * 1024 * 1024
-    assert len(tail.lines) + tail.dropped_lines == 64 * 1024
+    assert ended.result == 1024
+    assert max(grown) < 64 * MIB
+    assert said.log.written_bytes == 1024 * MIB
+    assert len(tail.lines) + tail.dropped_lines == 1024 * 1024
     assert len(tail.lines) == 64

@@ -136,6 +136,20 @@ def test_a_result_that_no_store_can_hold_says_why(value: Any, says: str) -> None
     assert says in ended.error.message
 
 
+@pytest.mark.parametrize(
+    ("levels", "is_kept"), [(limits.JSON_DEPTH_MAX, True), (limits.JSON_DEPTH_MAX + 1, False), (100_000, False)]
+)
+def test_a_result_may_have_exactly_so_many_levels(levels: int, is_kept: bool) -> None:
+    value: Any = []
+    for _ in range(levels - 1):
+        value = [value]
+
+    ended = ending.returned(value)
+
+    assert ended.outcome is (Outcome.SUCCEEDED if is_kept else Outcome.FAILED)
+    assert is_kept or (ended.error is not None and ended.error.type == "ResultNotJson")
+
+
 class Color(enum.Enum):
     RED = "red"
 

@@ -30,15 +30,29 @@ async def test_a_payload_that_does_not_fit_is_refused_without_running() -> None:
 
 
 @pytest.mark.parametrize("type_name", ["raise", "raise.thread", "raise.process"])
-@pytest.mark.parametrize("kind", ["", "SystemExit", "KeyboardInterrupt", "Unspeakable"])
+@pytest.mark.parametrize("kind", ["", *handlers.EXIT])
 async def test_whatever_a_handler_raises_is_a_failed_attempt_and_no_more(type_name: str, kind: str) -> None:
     async with runner_of() as runner:
         ended = await run(runner, type_name, {"kind": kind, "message": "it broke"})
         afterwards = await run(runner, "quick")
 
+    python_replaces_it = (kind, type_name) == ("StopIteration", "raise")
     assert ended.outcome is Outcome.FAILED
     assert ended.error is not None
-    assert ended.error.type == (kind or "Broken")
+    assert ended.error.type == ("RuntimeError" if python_replaces_it else kind or "Broken")
+    assert afterwards.outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("isolation", ["", ".thread", ".process"])
+async def test_a_handler_that_calls_itself_without_end_is_a_failed_attempt_and_no_more(isolation: str) -> None:
+    async with runner_of() as runner:
+        ended = await run(runner, f"recurse{isolation}")
+        afterwards = await run(runner, f"quick{isolation}")
+
+    assert ended.outcome is Outcome.FAILED
+    assert ended.error is not None
+    assert (ended.error.type, ended.error.frames[-1].function) == ("RecursionError", "call_itself")
+    assert ended.error.frames_left_out > 0
     assert afterwards.outcome is Outcome.SUCCEEDED
 
 

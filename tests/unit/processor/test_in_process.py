@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +84,17 @@ async def test_a_signal_to_all_does_not_end_a_child_before_the_drain(number: int
     assert first.result["pid"] == second.result["pid"]
 
 
-@pytest.mark.parametrize("type_name", ["context.process", "context.thread"])
+@pytest.mark.parametrize("type_name", ["context.async", "context.thread", "context.process"])
 async def test_a_handler_knows_its_attempt(type_name: str) -> None:
+    minute = timedelta(seconds=60)
+    began = SystemClock().now()
     async with runner_of() as runner:
         ended = await run(runner, type_name)
 
     job = executing(type_name)
     said: dict[str, Any] = ended.result
     assert 0 < said.pop("secondsLeft") <= 60.0
+    assert began + minute <= datetime.fromisoformat(said.pop("deadline")) <= SystemClock().now() + minute
     assert said == {
         "jobId": job.id,
         "type": type_name,
