@@ -114,3 +114,23 @@ async def test_a_drain_is_seen_before_it_ends(tmp_path: Path) -> None:
             assert not draining.done(), "it ended unseen"
         may_end.set()
         await draining
+
+
+async def test_a_drain_claims_nothing_more(tmp_path: Path) -> None:
+    async with running_place(tmp_path, handlers.app.handlers) as place:
+        job_id = place.ids.new_id()
+        may_end = handlers.deaf_may_end[job_id] = asyncio.Event()
+        await place.submit("deaf", id=job_id, timeout_seconds=60.0)
+        await place.until(job_id, "job.validated")
+
+        draining = asyncio.create_task(place.worker.drain())
+        await asyncio.sleep(0)
+        late = await place.submit("quick")
+        found = await place.worker.claims.run_once()
+        is_draining = place.worker.is_draining
+        may_end.set()
+        await draining
+        job = await place.job(late)
+
+    assert (is_draining, found) == (True, 0)
+    assert (job.status, job.fence, job.sequence) == (JobStatus.PENDING, 0, 1)

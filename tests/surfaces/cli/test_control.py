@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from observatory import contracts
+from observatory.client.api import Api
 from tests.e2e.process import PROGRAM, ROOT, Up, environment
 
 NOBODY = "01a20000-0000-7000-8000-000000000000"
@@ -99,6 +100,35 @@ def test_a_dry_run_counts_and_changes_nothing(command: Callable, queue: str) -> 
     assert "nothing was changed" in people.err
     assert contracts.validate("bulk-response", json.loads(programs.out)) == []
     assert json.loads(command("job", job_id, "--json").out)["job"]["status"] == "SCHEDULED"
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "member"),
+    [
+        ("--status", "PENDING", "status"),
+        ("--type", "thumbnail", "type"),
+        ("--queue", "mail", "queue"),
+        ("--correlation-id", NOBODY, "correlationId"),
+        ("--error-type", "ValueError", "errorType"),
+        ("--created-after", "2026-01-31T12:00:00Z", "createdAfter"),
+        ("--created-before", "2026-01-31T12:00:00Z", "createdBefore"),
+        ("--finished-after", "2026-01-31T12:00:00Z", "finishedAfter"),
+        ("--finished-before", "2026-01-31T12:00:00Z", "finishedBefore"),
+    ],
+)
+def test_each_flag_of_a_filter_is_sent_as_its_member(
+    command: Callable, monkeypatch: pytest.MonkeyPatch, flag: str, value: str, member: str
+) -> None:
+    asked: list[dict[str, str]] = []
+
+    def ask(self: Api, *, filter: dict[str, str], **_: Any) -> dict[str, Any]:
+        asked.append(filter)
+        return {"matched": 0, "counts": []}
+
+    monkeypatch.setattr(Api, "cancel_jobs", ask)
+
+    assert command("cancel", flag, value, "--dry-run").code == 0
+    assert asked == [{member: value}]
 
 
 @pytest.mark.parametrize("arguments", [["cancel"], ["retry"], ["dead-letters", "redrive"]], ids=" ".join)

@@ -131,7 +131,50 @@ class TestCancel:
         assert (await world.job(wanted)).status == "CANCELLED"
 
 
+LATE = "0196a0c4-7d01-7025-905b-00000000000b"
+
+
+async def two_failed(world: World) -> dict[str, str]:
+    """
+    Two FAILED jobs that differ in everything.
+
+    The early one is created at 0 s and final at 65 s, the late one at 60 s and at 70 s, so that each instant tells
+    the two apart and none can stand in the place of another.
+    """
+    [early] = await submit_many(world, 1)
+    world.clock.advance(60)
+    [late] = await submit_many(world, 1, type="other", queue="mail", correlationId=LATE)
+    jobs = await world.store.claim(types=["example", "other"], worker="worker-1", count_max=2, lease_s=60)
+    for job in sorted(jobs, key=lambda job: job.id != early):
+        world.clock.advance(5)
+        error = JobError(type="ValueError" if job.id == early else "KeyError", message="m")
+        order = type(fail(job))(fence=job.fence, outcome=Outcome.FAILED, error=error, retry_in_s=None)
+        await world.store.apply([Order(job.id, order)])
+    return {"early": early, "late": late}
+
+
 class TestRetry:
+    @pytest.mark.parametrize(
+        ("member", "value", "wanted"),
+        [
+            ("type", "other", "late"),
+            ("queue", "mail", "late"),
+            ("correlationId", LATE, "late"),
+            ("errorType", "KeyError", "late"),
+            ("createdAfter", "2026-01-01T00:01:00Z", "late"),
+            ("createdBefore", "2026-01-01T00:01:00Z", "early"),
+            ("finishedAfter", "2026-01-01T00:01:10Z", "late"),
+            ("finishedBefore", "2026-01-01T00:01:10Z", "early"),
+        ],
+    )
+    async def test_each_filter_narrows_by_itself(self, world: World, member: str, value: str, wanted: str) -> None:
+        ids = await two_failed(world)
+
+        answer = await done(world, "/jobs/retry", {"filter": {member: value}})
+
+        assert (answer["matched"], answer["retried"]) == (1, 1)
+        assert len(await copies_of(world, ids[wanted])) == 1
+
     async def test_failed_jobs_are_repeated_by_new_ones_that_name_them(self, world: World) -> None:
         await submit_many(world, 3, queue="mail", payload={"n": 1})
         failed = await fail_all(world)

@@ -367,7 +367,8 @@ class TestCancelAndRetry:
 
     async def test_a_final_job_is_retried_as_a_new_one(self, world: World) -> None:
         gateway = world.gateway()
-        job = await submit(gateway, payload={"n": 1}, queue="q", priority=2, metadata={"team": "x"})
+        asked = {"payload": {"n": 1}, "queue": "q", "priority": 2, "metadata": {"team": "x"}}
+        job = await submit(gateway, **asked, maxAttempts=7, timeoutSeconds=12.5)
         await finish(world)
         async with client(gateway) as http:
             answer = await http.post(f"/jobs/{job['id']}/retry")
@@ -377,9 +378,9 @@ class TestCancelAndRetry:
         assert answer.headers["location"] == f"/jobs/{new['id']}"
         assert validate("job", new) == []
         assert (new["retryOf"], new["status"], new["attempt"]) == (job["id"], "PENDING", 0)
-        assert {name: new[name] for name in ("payload", "queue", "priority", "metadata", "correlationId")} == {
-            name: job[name] for name in ("payload", "queue", "priority", "metadata", "correlationId")
-        }
+        same = (*asked, "maxAttempts", "timeoutSeconds", "correlationId")
+        assert [new[name] for name in same] == [job[name] for name in same]
+        assert (new["maxAttempts"], new["timeoutSeconds"]) == (7, 12.5)
 
     async def test_a_retry_with_a_key_happens_once(self, world: World) -> None:
         gateway = world.gateway()
