@@ -373,6 +373,33 @@ def test_a_row_that_the_core_would_never_make_is_refused(table, change, status):
         table.execute(f"UPDATE jobs SET {change} WHERE status = ?", (status,))
 
 
+SCHEDULE = """INSERT INTO schedules VALUES (1, 's', 1, 1, 0, 0, 0, NULL, NULL, NULL, NULL, 0, 0, 0, 0, '{}')"""
+TICK = "INSERT INTO ticks VALUES (NULL, 1, ?, ?, ?, ?, NULL, ?, 0, 1)"
+"""One row of ticks: the first and the last of them, how many, their fate, the job."""
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param((60, 60, 1, "late", "job-2"), id="the tick again"),
+        pytest.param((60, 60, 1, "missed", None), id="the tick with another fate"),
+        pytest.param((60, 120, 2, "missed", None), id="several from the tick on"),
+        pytest.param((120, 120, 1, "fired", "job-1"), id="the job of another tick"),
+        pytest.param((120, 120, 1, "fired", None), id="fired without a job"),
+        pytest.param((120, 120, 1, "skipped", "job-2"), id="a job of what was skipped"),
+        pytest.param((120, 180, 2, "fired", "job-2"), id="one job for two"),
+        pytest.param((120, 180, 1, "missed", None), id="two that count as one"),
+        pytest.param((120, 120, 1, "forgotten", None), id="no fate of ours"),
+    ],
+)
+def test_a_tick_has_one_row_with_one_fate(table, row):
+    table.execute(SCHEDULE)
+    table.execute(TICK, (60, 60, 1, "fired", "job-1"))
+
+    with pytest.raises(sqlite3.IntegrityError):
+        table.execute(TICK, row)
+
+
 def test_a_position_is_never_given_twice(table):
     values = ["job", 1, "job.created", "e", 0, "p/i/v", "c", None, None, "{}"]
     insert_rows(table, "events", VALUE_COLUMNS, [values])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from observatory.core import limits
 from observatory.core.cron import CronTiming, normal_cron
 from observatory.core.errors import InvalidSchedule
+from tests.architecture.source_tree import ROOT
 
 BERLIN, NEW_YORK, LORD_HOWE = (ZoneInfo(name) for name in ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe"))
 HAVANA, SAO_PAULO = ZoneInfo("America/Havana"), ZoneInfo("America/Sao_Paulo")
@@ -107,6 +108,38 @@ class TestRepeatedLocalTimes:
         second_pass = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)  # 02:10 +01:00
 
         assert first("30 2 * * *", BERLIN, second_pass) == [datetime(2026, 10, 26, 1, 30, tzinfo=UTC)]
+
+
+def examples_of_the_page():
+    """Zone, day, expression and what it fires on that day, of every row of the table in `docs/schedules.md`."""
+    page = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
+    rows = page.partition("| zone | expression | fires |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    where = ""
+    for row in rows.splitlines():
+        place, expression, fires = (cell.strip() for cell in row.strip("|").split("|"))
+        where = place or where
+        zone, day = where.split(", ")[:2]
+        yield zone, day, expression.strip("`"), [] if fires == "not on this day" else fires.split(", ")
+
+
+@pytest.mark.parametrize(("zone", "day", "expression", "fires"), list(examples_of_the_page()))
+def test_the_page_tells_what_happens_on_the_day_of_a_change(zone, day, expression, fires):
+    following = f"{datetime.fromisoformat(day) + timedelta(days=1):%Y-%m-%d}"
+
+    found = ticks(expression, ZoneInfo(zone), day, following)
+
+    assert [f"{tick[3:8]} {tick[9:12]}:{tick[12:]}" for tick in found] == fires
+
+
+def test_the_page_has_an_example_of_every_kind():
+    found = list(examples_of_the_page())
+
+    assert {zone for zone, *_ in found} == {"Europe/Berlin", "America/New_York", "Australia/Lord_Howe"}
+    assert {(expression[0] == "*", len(fires)) for _, _, expression, fires in found} == {
+        (False, 1),
+        (True, 0),
+        (True, 4),
+    }
 
 
 def test_utc_has_every_minute_once():
