@@ -153,6 +153,32 @@ async def test_pieces_shrink_when_they_hold_the_writer_too_long(truth: Truth) ->
     assert sum(sizes) == 40
 
 
+async def test_free_space_is_given_back_piece_by_piece_down_to_what_is_kept(
+    truth: Truth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = 30
+    monkeypatch.setattr(limits, "FREE_BYTES_KEPT", kept * 4_096)
+    monkeypatch.setattr(limits, "FREE_SHARE_KEPT", 0.0)
+    await finished(truth, 40, payload={"text": "x" * 20_000})
+    truth.clock.advance(3_600)
+    await submit(truth)
+    await fold(truth)
+    await publish(truth)
+    pruner, free = pruner_of(truth), list[int]()
+
+    while await pruner.run_once():
+        free.append(free_pages(truth))
+
+    pruned = max(free)
+    assert pruned > kept + 2 * limits.VACUUM_PAGES_MAX
+    assert free[free.index(pruned) :] == [*range(pruned, kept, -limits.VACUUM_PAGES_MAX), kept]
+
+
+def free_pages(truth: Truth) -> int:
+    (pages,) = truth.store._file.write_now(lambda c: c.execute("PRAGMA freelist_count").fetchone())
+    return pages
+
+
 class TestWatch:
     async def test_it_shouts_when_nothing_prunes(self, truth: Truth) -> None:
         await finished(truth)

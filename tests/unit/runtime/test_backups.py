@@ -7,6 +7,7 @@ import os
 import sqlite3
 import stat
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,20 @@ def test_what_is_brought_back_is_what_was_there(source: Path, tmp_path: Path, is
     assert compare_counters(tmp_path / "target", say=nobody).is_equal
     assert manifest.jobs == 12
     assert manifest.violations == 0
+
+
+def test_a_compact_backup_leaves_free_space_out(source: Path, tmp_path: Path) -> None:
+    free_bytes = 1_000_000
+    with closing(sqlite3.connect(source / "observatory.db")) as connection, connection:
+        connection.execute("CREATE TABLE filler (bytes)")
+        connection.execute("INSERT INTO filler VALUES (zeroblob(?))", (free_bytes,))
+        connection.execute("DROP TABLE filler")
+
+    whole = back_up(source, tmp_path / "whole", is_compact=False, say=say)
+    compact = back_up(source, tmp_path / "compact", is_compact=True, say=say)
+
+    assert whole.bytes - compact.bytes >= free_bytes
+    assert compact.bytes == (tmp_path / "compact" / "observatory.db").stat().st_size
 
 
 def test_a_backup_is_for_its_owner_alone_and_holds_no_token(source: Path, tmp_path: Path) -> None:
