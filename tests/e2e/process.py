@@ -99,9 +99,9 @@ class Up:
         self.process.kill()
         self._end()
 
-    def stop(self) -> int:
-        """Ctrl-C; gives the exit code."""
-        self.process.send_signal(signal.SIGINT)
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Ctrl-C, or another signal; gives the exit code."""
+        self.process.send_signal(number)
         return self._end()
 
     def _end(self) -> int:
