@@ -7,15 +7,18 @@ import subprocess
 from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from observatory.cli.demo.cleaning import QUEUES, SCHEDULE
 from tests.e2e.process import PROGRAM, READY_S_MAX, ROOT, Up, environment, odd
 
 APP = "observatory.builtin_jobs.demo:app"
+IN_A_YEAR = f"{datetime.now(UTC) + timedelta(days=365):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @pytest.fixture
@@ -78,6 +81,10 @@ def test_it_comes_out_as_told_and_the_store_says_the_same(tmp_path: Path, tempor
     outcomes = "SELECT json_extract(payload, '$.outcome') FROM events WHERE event_type = 'job.executed' AND job_id IN "
     film = rows(kept, f"{outcomes} (SELECT id FROM jobs WHERE type = 'demo.render') ORDER BY position")
     assert film == [("crashed",), ("succeeded",)]
+    redriven = "SELECT repeated.status FROM jobs AS repeated JOIN jobs AS dead ON repeated.retry_of = dead.id"
+    assert rows(kept, f"{redriven} WHERE dead.type = 'demo.invoice' AND dead.status = 'FAILED'") == [("COMPLETED",)]
+    tags = "json_extract(metadata, '$.demo') IS NOT NULL, json_extract(metadata, '$.seed')"
+    assert rows(kept, f"SELECT DISTINCT {tags} FROM jobs WHERE type LIKE 'demo.%'") == [(1, summary["seed"])]
     assert odd(kept, "audit").returncode == 0
 
     cleaned = demo(tmp_path, temporary, "--clean", "--json")
@@ -105,6 +112,24 @@ def test_it_plays_twice_in_an_observatory_that_runs_and_leaves_it_as_it_was(
     assert [one for one in up.get("/queues")["items"] if "pausedAt" in one or one["depth"]] == []
     assert (list(temporary.iterdir()), (tmp_path / "nobody").exists()) == ([], False)
     assert up.process.poll() is None
+
+
+def test_what_a_killed_demo_leaves_in_an_observatory_that_runs_is_put_in_order(
+    up: Up, tmp_path: Path, temporary: Path
+) -> None:
+    for queue in QUEUES:
+        assert odd(up.data_dir, "queues", "pause", queue).returncode == 0
+        assert up.post("/jobs", {"type": "demo.square", "payload": {"n": 1}, "queue": queue}).status_code == 201
+    assert odd(up.data_dir, "schedules", "set", SCHEDULE, "demo.square", "n=1", "--every", "1d").returncode == 0
+    mine = {"type": "demo.square", "payload": {"n": 2}, "queue": "mine", "runAt": IN_A_YEAR}
+    job_id = up.post("/jobs", mine).json()["id"]
+
+    [cleaned] = lines_of(demo(tmp_path, temporary, "--clean", "--json", "--data-dir", str(up.data_dir)))
+
+    assert cleaned == {"removed": [], "cancelled": 2}
+    assert [one["queue"] for one in up.get("/queues")["items"] if "pausedAt" in one or one["depth"]] == ["mine"]
+    assert up.get("/schedules")["items"] == []
+    assert up.get(f"/jobs/{job_id}")["status"] == "SCHEDULED"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,12 +1,15 @@
 """The picture in the README: what a terminal showed, and nothing from elsewhere."""
 
+import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from observatory.cli.demo.story import CHAPTERS
 from scripts.record_demo import ROWS, check_is_of_nowhere, record, screen_of, svg_of
+from tests.architecture.source_tree import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -67,3 +70,13 @@ def test_a_command_is_recorded_in_a_terminal_and_one_that_fails_is_no_picture() 
     assert shown == "True 100 30\r\n"
     with pytest.raises(SystemExit, match="ended with 3"):
         list(record([sys.executable, "-c", code, "3"], environ))
+
+
+def test_the_picture_in_the_readme_is_of_a_demo_that_took_about_a_minute_and_came_out_as_told() -> None:
+    picture = (ROOT / "docs" / "demo.svg").read_text(encoding="utf-8")
+    words = "\n".join(texts_of(picture))
+
+    assert [int(number) for number in re.findall(r"^(\d)/7  ", words, re.MULTILINE)] == list(range(1, CHAPTERS + 1))
+    (took_s,) = re.findall(r"jobs in (\d+) s, and all of it came out as told\.", words)
+    assert 30 <= int(took_s) <= 90
+    assert "docs/demo.svg" in (ROOT / "README.md").read_text(encoding="utf-8")
