@@ -103,6 +103,19 @@ def test_a_handler_submits_to_the_observatory_that_runs_it(client: Client, type:
     assert child.result(timeout_s=60) == handle.job()["correlationId"]
 
 
+@pytest.mark.parametrize(
+    ("payload", "pointer"),
+    [({}, "/payload/path"), ({"path": 5}, "/payload/path"), ({"path": "a", "pth": 1}, "/payload")],
+)
+def test_the_gateway_holds_a_payload_to_the_annotations_of_its_handler(
+    client: Client, payload: dict[str, Any], pointer: str
+) -> None:
+    with pytest.raises(RequestRefused) as refusal:
+        client.submit("thumbnail", payload)
+
+    assert (refusal.value.status, refusal.value.pointer) == (400, pointer)
+
+
 def test_sixteen_threads_share_one_application(running: Up) -> None:
     app = Observatory(data_dir=str(running.data_dir))
     app.include(shop.app)
