@@ -132,6 +132,29 @@ def test_what_a_killed_demo_leaves_in_an_observatory_that_runs_is_put_in_order(
     assert up.get(f"/jobs/{job_id}")["status"] == "SCHEDULED"
 
 
+def test_the_files_of_a_demo_are_put_away_when_it_was_killed_and_not_while_it_plays(
+    up: Up, tmp_path: Path, temporary: Path
+) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, "demo", "--quick", "--json", "--data-dir", str(up.data_dir)],
+        env=environment(tmp_path / "nobody") | {"TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert "says" in json.loads(process.stdout.readline())
+
+    while_it_plays = lines_of(demo(tmp_path, temporary, "--clean", "--json"))
+    process.kill()
+    process.communicate()
+    [left] = temporary.iterdir()
+    afterwards = lines_of(demo(tmp_path, temporary, "--clean", "--json"))
+
+    assert while_it_plays == [{"removed": [], "cancelled": None}]
+    assert afterwards == [{"removed": [str(left)], "cancelled": None}]
+    assert list(temporary.iterdir()) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("chapter", [2, 4])
 def test_interrupted_it_leaves_nothing_running_and_no_folder(

@@ -45,11 +45,13 @@ def leaving_order(stage: Stage) -> Generator[None]:
 
 
 def remove_kept_folders() -> Iterator[Path]:
-    """Remove the temporary folders of earlier demos, but those in which an observatory runs; each that is gone."""
+    """Remove the temporary folders of earlier demos, but those that somebody holds; each that is gone."""
+    from observatory.runtime.data_folder import DataFolder
+
     for folder in sorted(Path(tempfile.gettempdir()).glob(f"{TEMPORARY_PREFIX}*")):
         with contextlib.suppress(OSError):
             is_one = not folder.is_symlink() and (folder / FILES_FOLDER).is_dir()
-            if is_one and running_in(folder) is None:
+            if is_one and not DataFolder(folder).is_held():
                 shutil.rmtree(folder)
                 yield folder
 

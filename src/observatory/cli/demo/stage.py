@@ -127,8 +127,24 @@ def _used(data_dir: Path, runs: Running) -> Generator[Stage]:
                 f"what runs in {data_dir} does not know the job types of the demo",
                 f"leave out --data-dir, or start it with them:  odd-dashboard up --app {APP}",
             )
-        with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX) as files:
-            yield Stage(api, data_dir, Path(files), web=runs.web, pid=runs.pid, is_own=False)
+        with _files_apart() as files:
+            yield Stage(api, data_dir, files, web=runs.web, pid=runs.pid, is_own=False)
+
+
+@contextlib.contextmanager
+def _files_apart() -> Generator[Path]:
+    """In a temporary folder that looks like any of a demo, and is held so that nobody cleans it up meanwhile."""
+    from observatory.runtime.data_folder import DataFolder
+
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX) as name:
+        folder = DataFolder(Path(name))
+        folder.open()
+        try:
+            files = folder.path / FILES_FOLDER
+            files.mkdir()
+            yield files
+        finally:
+            folder.close()
 
 
 @contextlib.contextmanager
