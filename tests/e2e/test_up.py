@@ -120,6 +120,18 @@ def test_ctrl_c_ends_in_order_and_nothing_is_wrong_afterwards(tmp_path: Path) ->
     again.kill()
 
 
+def test_a_stop_lets_an_attempt_end_that_needs_no_more_than_its_time(tmp_path: Path) -> None:
+    up = Up(tmp_path / "data").until_ready()
+    job_id = up.post("/jobs", {"type": "sleep", "payload": {"seconds": 1}}).json()["id"]
+    until_all_run(up, [job_id])
+
+    code = up.stop(signal.SIGTERM)
+
+    with contextlib.closing(sqlite3.connect(up.data_dir / "observatory.db")) as database:
+        ended = database.execute("SELECT status, attempt FROM jobs WHERE id = ?", (job_id,)).fetchone()
+    assert (code, ended) == (0, ("COMPLETED", 1))
+
+
 def test_a_stop_gives_back_what_does_not_end_and_costs_no_attempt(tmp_path: Path) -> None:
     up = Up(tmp_path / "data", "--app", "tests.handlers:app", "--slots", "4").until_ready()
     types = ("forever.process", "forever.thread", "forever.deaf", "wait")

@@ -319,7 +319,10 @@ def test_a_list_of_damaged_jobs_alone_is_not_called_empty(command: Callable, sys
 @pytest.mark.parametrize(
     "arguments",
     [["jobs", "--limit", "0"], ["jobs", "-n", "-1"], ["jobs", "--status", "LOST"], ["jobs", "--cursor", "other"],
-     ["events", "--job", "nope"], ["events", "--limit", "501"]],
+     ["jobs", "--limit", "501"], ["events", "--job", "nope"], ["events", "--limit", "0"], ["events", "--limit", "501"],
+     ["dead-letters", "--limit", "0"], ["dead-letters", "--limit", "501"], ["schedules", "list", "--limit", "0"],
+     ["schedules", "list", "--limit", "501"], ["schedules", "preview", "--every", "1h", "--count", "0"],
+     ["schedules", "preview", "--every", "1h", "--count", "101"]],
     ids=" ".join,
 )  # fmt: skip
 def test_a_filter_that_the_service_refuses_ends_with_4(command: Callable, arguments: list[str]) -> None:

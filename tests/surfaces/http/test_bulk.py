@@ -265,10 +265,13 @@ class TestRetry:
         await submit_many(world, 3)
         [first, *_] = await fail_all(world)
         await post(world, f"/jobs/{first}/retry", None)
+        before = await world.stored()
 
         answer = await done(world, "/jobs/retry", {"all": True, "dryRun": True})
 
         assert (answer["matched"], answer["retried"]) == (2, 0)
+        assert answer["counts"] == [{"status": "FAILED", "type": "example", "count": 2}]
+        assert await world.stored() == before
 
     async def test_more_jobs_than_a_piece_are_all_repeated_and_counted(self, world: World) -> None:
         count = limits.BULK_PIECE_JOBS * 2 + 1

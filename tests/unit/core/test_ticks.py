@@ -64,6 +64,12 @@ class TestFates:
         assert settlement.schedule.covered_until == at(18_000)
         assert settlement.schedule.next_tick_at == at(21_600)
 
+    def test_all_without_a_number_fires_the_newest_ten(self):
+        assert told(settle(hourly(missed=Missed.ALL), at(15 * 3_600 + 1_800))) == [
+            (3_600, 5, "missed", "policy_all"),
+            *[(3_600 * n, 1, "late", None) for n in range(6, 16)],
+        ]
+
     def test_last_does_not_fire_beside_a_tick_that_fires_in_time(self):
         assert told(settle(hourly(), at(3 * 3_600 + 1))) == [
             (3_600, 2, "missed", "policy_last"),
