@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
 
 from observatory import contracts
@@ -118,6 +119,36 @@ def test_ctrl_c_ends_in_order_and_nothing_is_wrong_afterwards(tmp_path: Path) ->
     again = Up(up.data_dir).until_ready()
     assert again.get(f"/jobs/{accepted['id']}")["attempt"] <= 1
     again.kill()
+
+
+def test_whatever_handlers_do_the_jobs_beside_them_complete_in_bounded_memory(tmp_path: Path) -> None:
+    up = Up(tmp_path / "data", "--app", "tests.handlers:app").until_ready()
+    up.until_final(up.post("/jobs", {"type": "quick.process"}).json()["id"])
+    process = psutil.Process(up.process.pid)
+    before, grown = process.memory_info().rss, 0
+    jobs = [{"type": "quick", "payload": {"n": n}} for n in range(20)]
+    for isolation in ("async", "thread", "process"):
+        suffix = "" if isolation == "async" else f".{isolation}"
+        jobs += [
+            {"type": f"raise{suffix}", "payload": {"kind": "Ending"}, "maxAttempts": 1},
+            {"type": f"recurse{suffix}", "maxAttempts": 1},
+            {"type": f"flood.{isolation}", "payload": {"mib": 256}},
+            {"type": f"count.{isolation}", "payload": {"count": 50_000}},
+        ]
+    jobs += [{"type": f"give{suffix}", "payload": {"what": "endless"}, "maxAttempts": 1} for suffix in ("", ".process")]
+
+    items = up.post("/jobs/batch", jobs).json()["items"]
+    ended = []
+    for item in items:
+        ended.append(up.until_final(item["job"]["id"]))
+        grown = max(grown, process.memory_info().rss - before)
+
+    told = {job["type"]: job["error"]["type"] if "error" in job else job["status"] for job in ended}
+    failed = {"raise": "Ending", "recurse": "RecursionError", "give": "ResultNotJson"}
+    assert told == {job["type"]: failed.get(job["type"].partition(".")[0], "COMPLETED") for job in jobs}
+    assert grown < 128 * 1024 * 1024
+    assert up.stop() == 0
+    assert odd(up.data_dir, "audit").returncode == 0
 
 
 def test_a_stop_lets_an_attempt_end_that_needs_no_more_than_its_time(tmp_path: Path) -> None:
