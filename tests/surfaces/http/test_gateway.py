@@ -175,7 +175,7 @@ class TestSubmit:
         assert await hints.wait(timeout_s=0)
 
     async def test_a_lost_hint_does_not_undo_the_accept(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        async def broken() -> None:
+        async def broken(*_: object) -> None:
             raise BusUnavailable("no bus")
 
         monkeypatch.setattr(world.bus, "hint", broken)
