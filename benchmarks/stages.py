@@ -3,7 +3,7 @@ What does each stage of a job cost?
 
     python -m benchmarks.stages
 
-Processor time, kernel included, on one thread: the stages of a job are run one after the other, batch by batch, over
+Processor time, kernel included, of all threads: the stages of a job are run one after the other, batch by batch, over
 the embedded drivers, with the default durability and the full history of four events. What a stage spends inside the
 store's transactions and in their commits is counted there and not in the stage. The sum says what one core could do
 if nothing waited; HTTP is not part of it.

@@ -400,6 +400,47 @@ def test_a_tick_has_one_row_with_one_fate(table, row):
         table.execute(TICK, row)
 
 
+@pytest.mark.parametrize(("name", "columns"), [("jobs", ACCEPTED_COLUMNS), ("events", VALUE_COLUMNS)])
+def test_a_column_that_an_insert_may_leave_out_has_no_default_but_null(table, name, columns):
+    described = {column: (is_required, default) for _, column, _, is_required, default, _ in pragma(table, name)}
+
+    assert set(columns) <= set(described)
+    assert [column for column in columns if not described[column][0] and described[column][1] is not None] == []
+
+
+def pragma(connection, name):
+    return connection.execute(f"PRAGMA table_info({name})").fetchall()
+
+
+def test_jobs_of_an_earlier_file_are_the_same_in_the_new_table(tmp_path):
+    factory, new = JobFactory(), tmp_path / "new.db"
+    histories = [
+        factory.pending(idempotency_key="k"), factory.scheduled(), factory.buffered(), factory.executing(),
+        factory.retrying(), factory.completed(), factory.failed(), factory.cancelled(),
+    ]  # fmt: skip
+    with closing(connect(new)) as connection:
+        migrate(connection, load_migrations(MIGRATIONS), path=new)
+        for history in histories:
+            accepted = msgspec.structs.replace(history.job, status=JobStatus.PENDING, sequence=1)
+            insert_rows(connection, "jobs", ACCEPTED_COLUMNS, [insert_values(accepted, "fingerprint")])
+            if history.job.sequence > 1:
+                update_rows(connection, SQL["update_jobs"], [update_values(history.job, 1)])
+        wanted = connection.execute("SELECT * FROM jobs ORDER BY number").fetchall()
+        schema = connection.execute("SELECT type, name, tbl_name FROM sqlite_master ORDER BY 2").fetchall()
+
+    old = tmp_path / "old.db"
+    with closing(connect(old)) as connection:
+        migrate(connection, load_migrations(MIGRATIONS)[:6], path=old)
+        connection.execute("ATTACH ? AS new", (str(new),))
+        connection.execute("INSERT INTO main.jobs SELECT * FROM new.jobs")
+        connection.execute("DETACH new")
+        migrate(connection, load_migrations(MIGRATIONS), path=old)
+
+        assert connection.execute("SELECT * FROM jobs ORDER BY number").fetchall() == wanted
+        assert connection.execute("SELECT type, name, tbl_name FROM sqlite_master ORDER BY 2").fetchall() == schema
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
 def test_a_position_is_never_given_twice(table):
     values = ["job", 1, "job.created", "e", 0, "p/i/v", "c", None, None, "{}"]
     insert_rows(table, "events", VALUE_COLUMNS, [values])

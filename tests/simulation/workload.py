@@ -13,6 +13,7 @@ from observatory.core.errors import IdempotencyConflict, InvalidJob, StoreUnavai
 from observatory.core.handler import Handler, Isolation
 from observatory.core.job import JobStatus, NewJob
 from observatory.core.retry import Discard, Retry, RetryPolicy, Snooze
+from observatory.gateway.wakes import Wakes
 from observatory.job_store.port import Applied, Order, Submitted
 from observatory.processor.context import JobContext
 from observatory.testing.factories import new_job
@@ -157,6 +158,7 @@ class Client:
         job_id = known[int(share * len(known))]
         (answer,) = await until_answered(lambda: world.store.apply([Order(job_id, Cancel())]))
         world.note(NODE.get(), "client", f"cancel {type(answer).__name__}")
+        await Wakes(world.bus).after([answer])
         if isinstance(answer, Applied) and answer.status is JobStatus.CANCELLED:
             world.promises.note_cancelled(job_id)
         elif isinstance(answer, Applied):

@@ -175,7 +175,11 @@ class SqliteFile:
         self.abandon()
 
     def abandon(self) -> None:
-        """Close the connections without writing what waits; a group that the writer has begun is finished."""
+        """
+        Close the connections without writing what waits: its callers get an error.
+
+        A group that the writer has begun is finished; the calling thread waits for it.
+        """
         self._is_closed = True
         self._writer.end()
         for connection in [*self._reader_connections, self._connection]:
@@ -202,20 +206,22 @@ class SqliteFile:
             return
         try:
             self._writer.hand(partial(self._write_group, loop, group))
-        except Exception as error:  # noqa: BLE001 — it belongs to the callers, who would wait for ever
-            self._answer_group(loop, group, [(None, error)] * len(group))
+        except RuntimeError as error:
+            stands = sqlite3.OperationalError(f"the writer does not run: {error}")
+            self._answer_group(loop, group, [(None, stands)] * len(group))
 
     def _write_group(self, loop: asyncio.AbstractEventLoop, group: Group) -> None:
         """Of the writer's thread."""
         answers: list[Answer]
         try:
             answers = self.run_group([unit for unit, _ in group])
-        except Exception as error:  # noqa: BLE001 — as above
+        except BaseException as error:  # noqa: BLE001 — it belongs to the callers; whoever comes later needs the thread
             answers = [(None, error)] * len(group)
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it everyone who waited
             loop.call_soon_threadsafe(self._answer_group, loop, group, answers)
 
     def _answer_group(self, loop: asyncio.AbstractEventLoop, group: Group, answers: list[Answer]) -> None:
+        loop.call_soon(self._hand_over, loop)  # first, so that no fault below holds up the groups that follow
         is_sure = all(error is None for _, error in answers)
         has_news = bool(self._committed) or not is_sure
         self.recent_events.offer(self._committed)
@@ -227,7 +233,6 @@ class SqliteFile:
             _answer(future, value, error)
         if has_news:
             self.has_committed.set()
-        self._hand_over(loop)
 
     def _note(self, error: BaseException | None) -> None:
         """Keep *error* if it is the file's fault. One that a unit raised by itself says nothing about the file."""
@@ -399,7 +404,9 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _answer(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
     if future.done():
         return
-    if error is not None:
+    if isinstance(error, StopIteration):  # no future takes one
+        future.set_exception(RuntimeError("a unit raised StopIteration"))
+    elif error is not None:
         future.set_exception(error)
     else:
         future.set_result(value)

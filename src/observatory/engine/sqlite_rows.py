@@ -37,13 +37,15 @@ def insert_rows(connection: sqlite3.Connection, table: str, columns: Sequence[st
 
     Returns the number of the last row; 0 if there is none.
 
-    A column that is None in all of *rows* is left out, and its default must be NULL: a value that is bound costs more
-    than one that is not.
+    Args:
+        columns: Those that may be NULL have no other default. One that is None in many rows in a row is left out: a
+            value that is bound costs more than one that is not.
     """
     last: int | None = 0
     for piece in _pieces(rows):
         by_column = [(name, values) for name, values in zip(columns, zip(*piece, strict=True), strict=True)]
         given = [(name, values) for name, values in by_column if values.count(None) < len(values)]
+        assert given, "a row has a value"
         names = tuple(name for name, _ in given)
         values = chain.from_iterable(zip(*(values for _, values in given), strict=True))
         last = connection.execute(_insert(table, names, len(piece)), tuple(values)).lastrowid

@@ -12,7 +12,12 @@ class Writer(Protocol):
     """Runs calls one at a time, in the order in which they are handed over."""
 
     def hand(self, call: Call) -> None:
-        """Have *call* run. It must not raise, and says itself when it is done."""
+        """
+        Have *call* run. It must not raise, and says itself when it is done.
+
+        Raises:
+            RuntimeError: It will not run: no thread can be started now, or the writer was ended.
+        """
         ...
 
     def end(self) -> None:
@@ -31,17 +36,21 @@ class WriterThread:
     def __init__(self) -> None:
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._has_ended = False
 
     def hand(self, call: Call) -> None:
+        _check(self._has_ended)
         if self._thread is None:
             # A daemon: a file that nobody closed does not hold up the end of the process, and loses nothing by it.
-            self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
+            thread.start()
+            self._thread = thread
         self._calls.put(call)
 
     def end(self) -> None:
-        self._calls.put(None)
+        self._has_ended = True
         if self._thread is not None:
+            self._calls.put(None)
             self._thread.join()
 
     def _run(self) -> None:
@@ -53,8 +62,17 @@ class WriterThread:
 class InlineWriter:
     """Implements `Writer` in the thread of whoever calls: for simulation and for tools that need no threads."""
 
+    def __init__(self) -> None:
+        self._has_ended = False
+
     def hand(self, call: Call) -> None:
+        _check(self._has_ended)
         call()
 
     def end(self) -> None:
-        """Nothing is left: each call ran when it was handed over."""
+        self._has_ended = True
+
+
+def _check(has_ended: bool) -> None:  # noqa: FBT001
+    if has_ended:
+        raise RuntimeError("the writer was ended")

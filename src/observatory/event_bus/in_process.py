@@ -84,13 +84,14 @@ class InProcessBus:
         return subscription
 
     async def hint(self, about: Hint = Hint.READY) -> None:
-        for hints in self._hints:
-            if hints.about is about:
-                hints.offer()
+        self._offer(about)
 
     def hint_ahead(self) -> None:
+        self._offer(Hint.READY)
+
+    def _offer(self, about: Hint) -> None:
         for hints in self._hints:
-            if hints.about is Hint.READY:
+            if hints.about is about:
                 hints.offer()
 
     async def listen(self, about: Hint = Hint.READY) -> InProcessHints:

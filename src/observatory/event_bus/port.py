@@ -2,8 +2,8 @@
 The contract of the bus.
 
 Deliveries may be lost, repeated, reordered or late; positions make that harmless: a consumer skips
-what it has seen and reads a gap from the log. Hints carry nothing but "look": a lost one costs time,
-never a job.
+what it has seen and reads a gap from the log. Hints carry nothing but what to look for: a lost one costs
+time, never a job.
 """
 
 from collections.abc import Collection, Sequence
@@ -55,7 +55,7 @@ class Subscription(Protocol):
 
 
 class Hints(Protocol):
-    """One processor's wake-ups."""
+    """The wake-ups of one listener."""
 
     async def wait(self, *, timeout_s: float) -> bool:
         """True when a hint came since the last call, or comes in time. Many hints count as one."""

@@ -10,7 +10,6 @@ the copy instead of making another. Without an operation id a job that was ever 
 repeated once for that operation, and the copies that the operation made are left out.
 """
 
-import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -23,13 +22,14 @@ from observatory.contracts.wire import BulkAnswer, BulkCount, BulkFilter, BulkRe
 from observatory.core import limits
 from observatory.core.bulk import CANCELLABLE, RETRIED, is_copy_of, retry_key
 from observatory.core.command import Cancel
-from observatory.core.errors import BusUnavailable, ObservatoryError, Refused
+from observatory.core.errors import ObservatoryError, Refused
 from observatory.core.job import FINAL, Job, JobStatus
 from observatory.core.sources import Ids
 from observatory.edge.cursor import Cursors
 from observatory.edge.problem import InvalidRequest
-from observatory.event_bus.port import EventBus, Hint
+from observatory.event_bus.port import EventBus
 from observatory.gateway.submit import CallContext, repeated_job
+from observatory.gateway.wakes import Wakes
 from observatory.job_store.port import Applied, JobStore, Order, Submitted
 from observatory.job_store.selections import Selected, Selection, Selections
 
@@ -52,7 +52,7 @@ class Bulk:
     def __init__(self, store: JobStore, selections: Selections, bus: EventBus, *, ids: Ids) -> None:
         self._store = store
         self._selections = selections
-        self._bus = bus
+        self._wakes = Wakes(bus)
         self._ids = ids
 
     async def cancel(self, document: Any) -> BulkAnswer:
@@ -67,17 +67,10 @@ class Bulk:
             return await self._counted(asked)
         page = await self._selections.select(asked.selection, before=asked.before, count_max=asked.count_max)
         achieved = Counter[str]()
-        makes_room = asks_to_stop = False
         for piece in _pieces(page.jobs):
             answers = await self._store.apply([Order(one.job_id, Cancel()) for one in piece])
+            await self._wakes.after(answers)  # at once: the store may refuse the next piece
             achieved.update(_cancelled(answer) for answer in answers)
-            applied = [answer for answer in answers if isinstance(answer, Applied)]
-            makes_room |= any(one.makes_room for one in applied)
-            asks_to_stop |= any(one.status.is_leased for one in applied)
-        if makes_room:
-            await self._hint(Hint.READY)
-        if asks_to_stop:
-            await self._hint(Hint.CANCEL)
         return asked.answer(page.jobs, achieved, page.next_before)
 
     async def retry(self, document: Any, context: CallContext, *, note: Note) -> BulkAnswer:
@@ -98,7 +91,7 @@ class Bulk:
         for piece in _pieces(page.jobs):
             achieved.update(await self._retry_piece([one.job_id for one in piece], asked.operation_id, context, note))
         if achieved["retried"]:
-            await self._hint(Hint.READY)
+            await self._wakes.ready()
         return asked.answer(page.jobs, achieved, page.next_before)
 
     async def _retry_piece(
@@ -135,11 +128,6 @@ class Bulk:
             skipped={},
             next_cursor=None,
         )
-
-    async def _hint(self, about: Hint) -> None:
-        """Processors look by themselves when the hint is lost."""
-        with contextlib.suppress(BusUnavailable):
-            await self._bus.hint(about)
 
 
 class _Asked:

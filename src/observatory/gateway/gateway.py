@@ -1,6 +1,5 @@
 """The gateway: what can be asked for, without HTTP."""
 
-import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -9,7 +8,6 @@ import msgspec
 
 from observatory.core.command import Cancel
 from observatory.core.errors import (
-    BusUnavailable,
     IllegalTransition,
     ObservatoryError,
     Refused,
@@ -18,7 +16,7 @@ from observatory.core.errors import (
 from observatory.core.job import Job, JobStatus, NewJob
 from observatory.core.sources import Clock, Ids
 from observatory.edge.problem import InvalidFields
-from observatory.event_bus.port import EventBus, Hint
+from observatory.event_bus.port import EventBus
 from observatory.gateway.submit import (
     CallContext,
     CheckedRequest,
@@ -28,7 +26,8 @@ from observatory.gateway.submit import (
     repeated_job,
 )
 from observatory.gateway.type_catalog import TypeCatalog
-from observatory.job_store.port import Applied, JobFilter, JobQueries, JobStore, Order, Submitted
+from observatory.gateway.wakes import Wakes
+from observatory.job_store.port import JobFilter, JobQueries, JobStore, Order, Submitted
 
 
 class Cancelled(msgspec.Struct, frozen=True):
@@ -51,6 +50,7 @@ class Gateway:
         self._store = store
         self._queries = queries
         self._bus = bus
+        self._wakes = Wakes(bus)
         self._clock = clock
         self._ids = ids
         self.types = TypeCatalog(queries, clock)
@@ -96,13 +96,10 @@ class Gateway:
             IllegalTransition: It is COMPLETED or FAILED already.
         """
         [applied] = await self._store.apply([Order(job_id, Cancel())])
+        await self._wakes.after([applied])
         job = await self.job(job_id)
         if isinstance(applied, ObservatoryError) and job.status is not JobStatus.CANCELLED:
             raise applied
-        if isinstance(applied, Applied) and applied.makes_room:
-            await self._wake()
-        if isinstance(applied, Applied) and applied.status.is_leased:
-            await self._wake(Hint.CANCEL)
         return Cancelled(job, is_done=job.status is JobStatus.CANCELLED)
 
     async def retry(self, job_id: str, context: CallContext) -> Submitted:
@@ -178,8 +175,4 @@ class Gateway:
             isinstance(one, Submitted) and not one.is_replay and one.job.status is JobStatus.PENDING for one in answers
         )
         if is_ready:
-            await self._wake()
-
-    async def _wake(self, about: Hint = Hint.READY) -> None:
-        with contextlib.suppress(BusUnavailable):
-            await self._bus.hint(about)
+            await self._wakes.ready()

@@ -1,6 +1,5 @@
 """What can be set for a queue, without HTTP."""
 
-import contextlib
 import re
 from typing import Any, Final
 
@@ -9,11 +8,12 @@ import structlog
 
 from observatory.contracts import is_valid, schema, validate
 from observatory.contracts.wire import QueueConcurrencyRequest, QueuePauseRequest
-from observatory.core.errors import BusUnavailable, Refused
+from observatory.core.errors import Refused
 from observatory.core.queue import QueueSetting
 from observatory.edge.problem import InvalidRequest
 from observatory.event_bus.port import EventBus
 from observatory.gateway.submit import UNNAMED
+from observatory.gateway.wakes import Wakes
 from observatory.job_store.queues import Queues
 
 _log = structlog.get_logger("observatory.gateway")
@@ -31,7 +31,7 @@ class QueueControl:
 
     def __init__(self, queues: Queues, bus: EventBus) -> None:
         self._queues = queues
-        self._bus = bus
+        self._wakes = Wakes(bus)
 
     async def pause(self, queue: str, document: Any) -> QueueSetting:
         """
@@ -58,7 +58,7 @@ class QueueControl:
         _check_name(queue)
         setting = await self._queues.resume(queue)
         _log.info("queue resumed", queue=queue)
-        await self._hint()
+        await self._wakes.ready()
         return setting
 
     async def set_concurrency(self, queue: str, document: Any) -> QueueSetting:
@@ -72,13 +72,8 @@ class QueueControl:
         said = _checked("queue-concurrency-request", document, QueueConcurrencyRequest)
         setting = await self._queues.set_concurrency(queue, said.concurrency_max)
         _log.info("queue limited", queue=queue, concurrency_max=setting.concurrency_max)
-        await self._hint()
+        await self._wakes.ready()
         return setting
-
-    async def _hint(self) -> None:
-        """Processors look by themselves when the hint is lost."""
-        with contextlib.suppress(BusUnavailable):
-            await self._bus.hint()
 
 
 def _check_name(queue: str) -> None:

@@ -55,6 +55,8 @@ class Applied(msgspec.Struct, frozen=True):
     """False when the job already was as the command wants it."""
     makes_room: bool = False
     """True when the job gave its lease back and its queue has a limit: what waits there may be claimed now."""
+    asks_to_stop: bool = False
+    """True when the job is leased and a cancel is asked for: its processor should hear of it."""
 
 
 class Lease(msgspec.Struct, frozen=True):

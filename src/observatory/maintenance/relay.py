@@ -12,9 +12,9 @@ class Relay:
     """
     One loop. An event is confirmed only after the bus has taken it.
 
-    An event that comes after a quiet time is published at once. Under load a batch takes what `limits.RELAY_PAUSE_S`
-    brought: each batch wakes every consumer, which beside a caller that waits for each of its jobs costs a fifth of
-    its rate when each event is a batch of its own.
+    An event that comes after a quiet time is published at once. Once the outbox is empty, the relay rests for
+    `limits.RELAY_PAUSE_S`: a batch wakes every consumer, and one for each commit costs a caller who waits for each of
+    its jobs a tenth of its rate.
     """
 
     name = "relay"

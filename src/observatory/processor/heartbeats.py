@@ -1,6 +1,7 @@
 """The heartbeats of a processor: what keeps its leases, and what stops an attempt whose lease cannot be kept."""
 
 import asyncio
+import contextlib
 from typing import Protocol
 
 import structlog
@@ -47,6 +48,7 @@ class Heartbeats:
     async def run_once(self) -> int:
         """Send one heartbeat. When the store does not answer, stop what could outlive its lease. Returns 0."""
         worker = self._worker
+        await self._listen()
         asked_s = worker.clock.monotonic()
         leases = [attempt.lease for attempt in worker.attempts]
         try:
@@ -87,13 +89,23 @@ class Heartbeats:
 
     async def wait(self) -> None:
         """Until the next heartbeat is due, or somebody asks a running attempt to stop."""
-        began_s = self._worker.clock.monotonic()
-        try:
-            if self._hints is None:
+        end_s = self._worker.clock.monotonic() + self._pause_s
+        # Many cancels one after the other are heard of together.
+        await asyncio.sleep(limits.HEARTBEAT_PAUSE_S)
+        if self._hints is not None:
+            try:
+                await self._hints.wait(timeout_s=self._left_s(end_s))
+            except BusUnavailable:
+                self._hints = None
+            else:
+                return
+        await asyncio.sleep(self._left_s(end_s))
+
+    def _left_s(self, end_s: float) -> float:
+        return max(0.0, end_s - self._worker.clock.monotonic())
+
+    async def _listen(self) -> None:
+        """Before the look that a hint would be for, so that none is missed in between."""
+        if self._hints is None:
+            with contextlib.suppress(BusUnavailable):
                 self._hints = await self._worker.bus.listen(Hint.CANCEL)
-            # Many cancels one after the other are heard of together.
-            await asyncio.sleep(limits.HEARTBEAT_PAUSE_S)
-            await self._hints.wait(timeout_s=self._pause_s - limits.HEARTBEAT_PAUSE_S)
-        except BusUnavailable:
-            self._hints = None
-            await asyncio.sleep(max(0.0, self._pause_s - (self._worker.clock.monotonic() - began_s)))

@@ -228,7 +228,42 @@ async def test_a_broken_writer_fails_its_callers_instead_of_leaving_them_waiting
     async with asyncio.timeout(10.0):
         values = await write_all(file, [insert(1), insert(2)])
 
-    assert [type(value) for value in values] == [RuntimeError, RuntimeError]
+    assert [type(value) for value in values] == [sqlite3.OperationalError] * 2
+
+
+async def test_after_a_writer_that_could_not_run_the_next_write_works(file, monkeypatch):
+    class Broken(InlineWriter):
+        def hand(self, call):
+            raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(file, "_writer", Broken())
+        await write_all(file, [insert(1)])
+
+    async with asyncio.timeout(10.0):
+        assert await file.write(insert(2)) == 2
+
+
+@pytest.mark.parametrize("error", [StopIteration(), GeneratorExit(), asyncio.CancelledError()])
+async def test_whatever_a_unit_raises_the_next_write_works(file, error):
+    async with asyncio.timeout(10.0):
+        values = await write_all(file, [failing(1, error), insert(2)])
+        assert isinstance(values[0], BaseException)
+        assert await file.write(insert(3)) == 3
+
+    assert 1 not in await file.read(select)
+
+
+async def test_whoever_waits_when_the_file_is_abandoned_gets_an_error(file):
+    async with asyncio.timeout(10.0):
+        waiting = [asyncio.create_task(file.write(insert(number))) for number in range(3)]
+        await asyncio.sleep(0)
+        file.abandon()
+
+        values = await asyncio.gather(*waiting, return_exceptions=True)
+        await file.close()
+
+    assert all(isinstance(value, sqlite3.Error) for value in values)
 
 
 async def test_a_caller_that_left_before_its_turn_writes_nothing(file):

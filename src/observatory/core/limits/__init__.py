@@ -19,6 +19,7 @@ from observatory.core.limits.stream import *
 from observatory.core.limits.surfaces import *
 
 assert HEARTBEAT_S * 3 <= LEASE_S
+assert HEARTBEAT_PAUSE_S < HEARTBEAT_RETRY_S <= HEARTBEAT_S
 assert DRAIN_S + STOP_GRACE_S + CHILD_END_S < STOP_S_MAX
 assert STOP_S_MAX + STOP_LEAVE_S + STOP_LAST_WORDS_S < 5.0, "a stop ends within five seconds"
 assert min(KEPT_COMPLETED_S, KEPT_FAILED_S, KEPT_CANCELLED_S) >= KEPT_S_MIN

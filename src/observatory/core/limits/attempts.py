@@ -16,7 +16,7 @@ HEARTBEAT_PAUSE_S = 0.1
 """Between two heartbeats, however many cancels ask for one."""
 
 HEARTBEAT_RETRY_S = 1.0
-"""How soon a heartbeat that failed is sent again."""
+"""How soon a heartbeat that failed is sent again; sooner when a cancel asks for one."""
 
 STOP_EARLY_S = 2.0
 """A processor that could not extend a lease stops its attempt this long before the lease ends."""

@@ -80,46 +80,41 @@ class SqliteJobStore:
     async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
         assert len(jobs) <= limits.BATCH_JOBS_MAX, f"{len(jobs)} jobs in one submit"
         with translated(StoreUnavailable):
-            try:
-                return await self._file.write(lambda connection: self.accept(connection, jobs, may_repeat=False))
-            except IntegrityError:  # an id is there already: the call is a repeated one
-                return await self._file.write(lambda connection: self.accept(connection, jobs))
+            return await self._file.write(lambda connection: self.accept(connection, jobs))
 
-    def accept(
-        self, connection: Connection, jobs: Sequence[NewJob], *, may_repeat: bool = True
-    ) -> list[Submitted | ObservatoryError]:
-        """
-        What `submit` does, inside the unit that *connection* runs: for drivers whose own rows go with the jobs.
+    def accept(self, connection: Connection, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
+        """What `submit` does, inside the unit that *connection* runs: for drivers whose own rows go with the jobs."""
+        by_key = _jobs_by_key(connection, jobs)
+        done = self._accepted(jobs, EarlierJobs({}, dict(by_key)))
+        try:
+            _insert_jobs(connection, done.rows)
+        except IntegrityError:
+            # Ids are new but in a call that is repeated after an unknown end: only then they are worth a search.
+            done = self._accepted(jobs, EarlierJobs(_jobs_by_id(connection, jobs), by_key))
+            _insert_jobs(connection, done.rows)
+        self._write_events(connection, done.pending)
+        return done.answers
 
-        Args:
-            may_repeat: False does not look for jobs with the same ids, and raises IntegrityError when there is one.
-        """
-        earlier = EarlierJobs({}, _jobs_by_key(connection, jobs))
-        if may_repeat:
-            earlier.by_id.update(_jobs_by_id(connection, jobs))
+    def _accepted(self, jobs: Sequence[NewJob], earlier: "EarlierJobs") -> "Acceptance":
         at = self._clock.now()
-        answers: list[Submitted | ObservatoryError] = []
-        rows: list[tuple[Any, ...]] = []
-        pending: list[Pending] = []
+        done = Acceptance([], [], [])
         for new in jobs:
             known = earlier.by_id.get(new.id)
             if known is not None:
-                answers.append(known if isinstance(known, RowUnreadable) else Submitted(known, is_replay=True))
+                done.answers.append(known if isinstance(known, RowUnreadable) else Submitted(known, is_replay=True))
                 continue
             first = earlier.by_key.get(new.idempotency_key) if new.idempotency_key else None
             if first is not None:
-                answers.append(_answer_again(new, *first))
+                done.answers.append(_answer_again(new, *first))
                 continue
             step = transition(None, Accept(new), at)
-            rows.append(insert_values(step.job, new.fingerprint))
-            pending.append((step, 0, new.causation_id))
+            done.rows.append(insert_values(step.job, new.fingerprint))
+            done.pending.append((step, 0, new.causation_id))
             earlier.by_id[new.id] = step.job
             if new.idempotency_key:
                 earlier.by_key[new.idempotency_key] = (step.job, new.fingerprint)
-            answers.append(Submitted(step.job, is_replay=False))
-        insert_rows(connection, "jobs", ACCEPTED_COLUMNS, rows)
-        self._write_events(connection, pending)
-        return answers
+            done.answers.append(Submitted(step.job, is_replay=False))
+        return done
 
     async def claim(
         self, *, types: Sequence[str], worker: str, count_max: int, lease_s: float, buffer_max: int = 0
@@ -311,6 +306,7 @@ def _applied(step: Transition, before: Job, limited: Collection[str]) -> Applied
         job.sequence,
         has_changed=bool(step.facts),
         makes_room=gave_back and job.queue in limited,
+        asks_to_stop=job.status.is_leased and job.cancel_requested_at is not None,
     )
 
 
@@ -342,6 +338,30 @@ class EarlierJobs(msgspec.Struct, frozen=True):
     by_id: dict[str, Job | RowUnreadable]
     by_key: dict[str, tuple[Job | RowUnreadable, str]]
     """With the fingerprint of each."""
+
+
+class Acceptance(msgspec.Struct, frozen=True):
+    """What becomes of a call of `submit`."""
+
+    answers: list[Submitted | ObservatoryError]
+    rows: list[tuple[Any, ...]]
+    """Of `ACCEPTED_COLUMNS`."""
+    pending: list[Pending]
+
+
+def _insert_jobs(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """All of *rows*, or IntegrityError and none of them."""
+    if len(rows) == 1:
+        insert_rows(connection, "jobs", ACCEPTED_COLUMNS, rows)
+        return
+    connection.execute("SAVEPOINT jobs")
+    try:
+        insert_rows(connection, "jobs", ACCEPTED_COLUMNS, rows)
+    except IntegrityError:
+        connection.execute("ROLLBACK TO jobs")
+        raise
+    finally:
+        connection.execute("RELEASE jobs")
 
 
 def _jobs_by_key(connection: Connection, jobs: Sequence[NewJob]) -> dict[str, tuple[Job | RowUnreadable, str]]:

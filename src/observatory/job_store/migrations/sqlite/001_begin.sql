@@ -6,24 +6,22 @@ CREATE TABLE migrations (
     digest     TEXT NOT NULL
 ) STRICT;
 
--- The truth. The CHECKs repeat what core/lifecycle.py guarantees; the defaults are those of a job that was just accepted.
--- For a list of more than two values SQLite builds a table and searches it for each row, so each is compared by itself.
+-- The truth. The CHECKs repeat what core/lifecycle.py guarantees.
 CREATE TABLE jobs (
     number              INTEGER PRIMARY KEY,
     id                  TEXT    NOT NULL UNIQUE,
     type                TEXT    NOT NULL,
-    status              TEXT    NOT NULL CHECK (
-                            status = 'PENDING' OR status = 'COMPLETED' OR status = 'EXECUTING'
-                            OR status = 'VALIDATED' OR status = 'SCHEDULED' OR status = 'RETRYING'
-                            OR status = 'FAILED' OR status = 'CANCELLED'),
+    status              TEXT    NOT NULL CHECK (status IN (
+                            'SCHEDULED', 'PENDING', 'VALIDATED', 'EXECUTING', 'RETRYING',
+                            'COMPLETED', 'FAILED', 'CANCELLED')),
     queue               TEXT    NOT NULL,
     priority            INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 9),
     run_at              INTEGER NOT NULL,
-    attempt             INTEGER NOT NULL DEFAULT 0 CHECK (attempt BETWEEN 0 AND max_attempts),
+    attempt             INTEGER NOT NULL CHECK (attempt BETWEEN 0 AND max_attempts),
     max_attempts        INTEGER NOT NULL CHECK (max_attempts >= 1),
     timeout_seconds     REAL    NOT NULL CHECK (timeout_seconds > 0),
-    fence               INTEGER NOT NULL DEFAULT 0 CHECK (fence >= 0),
-    sequence            INTEGER NOT NULL DEFAULT 1 CHECK (sequence >= 1),
+    fence               INTEGER NOT NULL CHECK (fence >= 0),
+    sequence            INTEGER NOT NULL CHECK (sequence >= 1),
     worker              TEXT,
     lease_expires_at    INTEGER,
     created_at          INTEGER NOT NULL,
@@ -43,8 +41,8 @@ CREATE TABLE jobs (
     result              TEXT,
     error               TEXT,
     CHECK ((worker IS NULL) = (lease_expires_at IS NULL)),
-    CHECK ((worker IS NOT NULL) = (status = 'EXECUTING' OR status = 'VALIDATED')),
-    CHECK ((finished_at IS NOT NULL) = (status = 'COMPLETED' OR status = 'FAILED' OR status = 'CANCELLED'))
+    CHECK ((worker IS NULL) = (status NOT IN ('VALIDATED', 'EXECUTING'))),
+    CHECK ((finished_at IS NULL) = (status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')))
 ) STRICT;
 
 CREATE UNIQUE INDEX jobs_by_key ON jobs (idempotency_key) WHERE idempotency_key IS NOT NULL;
