@@ -1,7 +1,6 @@
 """The heartbeats of a processor: what keeps its leases, and what stops an attempt whose lease cannot be kept."""
 
 import asyncio
-import contextlib
 from typing import Protocol
 
 import structlog
@@ -48,7 +47,6 @@ class Heartbeats:
     async def run_once(self) -> int:
         """Send one heartbeat. When the store does not answer, stop what could outlive its lease. Returns 0."""
         worker = self._worker
-        await self._listen()
         asked_s = worker.clock.monotonic()
         leases = [attempt.lease for attempt in worker.attempts]
         try:
@@ -88,24 +86,29 @@ class Heartbeats:
                 attempt.stop.ask(StopReason.LEASE_LOST)
 
     async def wait(self) -> None:
-        """Until the next heartbeat is due, or somebody asks a running attempt to stop."""
+        """
+        Until the next heartbeat is due, or somebody asks a running attempt to stop.
+
+        However the bus behaves, no heartbeat is late for it.
+        """
         end_s = self._worker.clock.monotonic() + self._pause_s
         # Many cancels one after the other are heard of together.
         await asyncio.sleep(limits.HEARTBEAT_PAUSE_S)
-        if self._hints is not None:
-            try:
-                await self._hints.wait(timeout_s=self._left_s(end_s))
-            except BusUnavailable:
-                self._hints = None
-            else:
-                return
-        await asyncio.sleep(self._left_s(end_s))
+        try:
+            async with asyncio.timeout(self._left_s(end_s)):
+                await self._hint()
+        except TimeoutError:
+            pass
+        except BusUnavailable:
+            self._hints = None
+            await asyncio.sleep(self._left_s(end_s))
+
+    async def _hint(self) -> None:
+        """Return when a hint came, or when the first one can come: what was asked before is for the next heartbeat."""
+        if self._hints is None:
+            self._hints = await self._worker.bus.listen(Hint.CANCEL)
+        else:
+            await self._hints.wait(timeout_s=limits.HEARTBEAT_S)
 
     def _left_s(self, end_s: float) -> float:
         return max(0.0, end_s - self._worker.clock.monotonic())
-
-    async def _listen(self) -> None:
-        """Before the look that a hint would be for, so that none is missed in between."""
-        if self._hints is None:
-            with contextlib.suppress(BusUnavailable):
-                self._hints = await self._worker.bus.listen(Hint.CANCEL)

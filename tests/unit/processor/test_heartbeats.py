@@ -1,4 +1,4 @@
-"""When does a processor send its next heartbeat?"""
+"""When does a processor send its next heartbeat? In virtual time."""
 
 import asyncio
 
@@ -11,119 +11,116 @@ from observatory.event_bus.port import Hint
 from observatory.job_store.port import WorkerInfo
 from observatory.processor.attempts import Attempts
 from observatory.processor.heartbeats import Heartbeats
-from observatory.testing.manual_sources import BEGINNING, ManualClock
+from observatory.testing.manual_sources import BEGINNING
+from tests.simulation.loop import SimulationLoop
+from tests.simulation.streams import Streams
 
-
-class Worker:
-    """One without attempts. Sleeping moves its clock; whoever waits for a hint does so to the end of the time."""
-
-    lease_s = limits.LEASE_S
-
-    def __init__(self, bus):
-        self.clock, self.bus, self.store = ManualClock(), bus, self
-        self.attempts = Attempts()
-        self.info = WorkerInfo(instance_id="w", host="h", pid=1, version="0", started_at=BEGINNING, slots=1)
-        self.beats_s = []
-
-    async def heartbeat(self, worker, leases, *, lease_s):
-        self.beats_s.append(self.clock.monotonic())
-        return []
+OFTEN = [pytest.approx(limits.HEARTBEAT_PAUSE_S)]
+SELDOM = [pytest.approx(limits.HEARTBEAT_S)]
 
 
 class Bus(InProcessBus):
-    """*fails* names the calls that it refuses; a wait without a hint takes its whole time."""
+    """Calls named in *fails* are refused, those in *hangs* never answer."""
 
     def __init__(self):
         super().__init__()
-        self.fails = set()
-        self.clock = None
+        self.fails, self.hangs = set(), set()
 
     async def listen(self, about=Hint.READY):
-        self._refuse("listen")
-        inner = await super().listen(about)
-        bus = self
+        await self.fate("listen")
+        hints, bus = await super().listen(about), self
 
         class Hints:
             async def wait(self, *, timeout_s):
-                bus._refuse("wait")
-                if await inner.wait(timeout_s=0):
-                    return True
-                bus.clock.advance(timeout_s)
-                return False
+                await bus.fate("wait")
+                return await hints.wait(timeout_s=timeout_s)
 
         return Hints()
 
-    def _refuse(self, call):
+    async def fate(self, call):
         if call in self.fails:
             raise BusUnavailable("no bus")
+        if call in self.hangs:
+            await asyncio.get_running_loop().create_future()
 
 
-@pytest.fixture
-def worker(monkeypatch):
-    bus = Bus()
-    worker = Worker(bus)
-    bus.clock = worker.clock
-    real_sleep = asyncio.sleep
+class Worker:
+    """One without attempts, whose store does what a test wants at each heartbeat."""
 
-    async def sleep(delay_s):
-        worker.clock.advance(delay_s)
-        await real_sleep(0)
+    lease_s = limits.LEASE_S
+    info = WorkerInfo(instance_id="w", host="h", pid=1, version="0", started_at=BEGINNING, slots=1)
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-    return worker
+    def __init__(self, bus, at_each):
+        self.clock, self.bus, self.store = self, bus, self
+        self.attempts = Attempts()
+        self.beats_s = []
+        self._at_each = at_each
 
+    def monotonic(self):
+        return asyncio.get_running_loop().time()
 
-async def beat(worker, times, *, before_each=lambda: None):
-    """Seconds between the heartbeats."""
-    heartbeats = Heartbeats(worker)
-    for _ in range(times):
-        await heartbeats.run_once()
-        await worker_hint(before_each)
-        await heartbeats.wait()
-    return [pytest.approx(after - before) for before, after in zip(worker.beats_s, worker.beats_s[1:], strict=False)]
+    async def heartbeat(self, worker, leases, *, lease_s):
+        self.beats_s.append(self.monotonic())
+        await self._at_each(self.bus, len(self.beats_s))
+        return []
 
 
-async def worker_hint(before_each):
-    hint = before_each()
-    if hint is not None:
-        await hint
+def gaps(at_each, count, **bus_options):
+    """Seconds between the first heartbeats."""
+
+    async def story():
+        bus = Bus()
+        for name, value in bus_options.items():
+            setattr(bus, name, value)
+        worker = Worker(bus, at_each)
+        heartbeats = Heartbeats(worker)
+        while len(worker.beats_s) <= count:
+            await heartbeats.run_once()
+            await heartbeats.wait()
+        return [after - before for before, after in zip(worker.beats_s, worker.beats_s[1:], strict=False)]
+
+    loop = SimulationLoop(Streams(1).schedule)
+    try:
+        return loop.run_until_complete(story())
+    finally:
+        loop.tear_down()
 
 
-async def test_without_hints_it_comes_every_few_seconds(worker):
-    assert await beat(worker, 4) == [limits.HEARTBEAT_S] * 3
+async def nothing(bus, number):
+    pass
 
 
-async def test_a_storm_of_cancels_brings_no_more_than_ten_a_second(worker):
-    assert await beat(worker, 4, before_each=lambda: worker.bus.hint(Hint.CANCEL)) == [limits.HEARTBEAT_PAUSE_S] * 3
+async def a_cancel(bus, number):
+    await bus.hint(Hint.CANCEL)
 
 
-async def test_jobs_that_become_ready_bring_none_forward(worker):
-    assert await beat(worker, 4, before_each=worker.bus.hint) == [limits.HEARTBEAT_S] * 3
+async def a_ready_job(bus, number):
+    await bus.hint()
 
 
+def test_it_comes_every_few_seconds_and_once_more_when_it_begins_to_listen():
+    assert gaps(nothing, 4) == OFTEN + SELDOM * 3
+
+
+def test_a_storm_of_cancels_brings_no_more_than_ten_a_second():
+    assert gaps(a_cancel, 4) == OFTEN * 4
+
+
+def test_jobs_that_become_ready_bring_none_forward():
+    assert gaps(a_ready_job, 4) == OFTEN + SELDOM * 3
+
+
+@pytest.mark.parametrize("how", ["fails", "hangs"])
 @pytest.mark.parametrize("call", ["listen", "wait"])
-async def test_a_bus_that_is_gone_delays_none(worker, call):
-    worker.bus.fails = {call}
-
-    assert await beat(worker, 4) == [limits.HEARTBEAT_S] * 3
+def test_a_bus_that_does_not_answer_delays_none(how, call):
+    assert max(gaps(nothing, 6, **{how: {call}})) == SELDOM[0]
 
 
-async def test_a_bus_that_comes_back_is_listened_to_again(worker):
-    worker.bus.fails = {"listen"}
-    await beat(worker, 2)
-    worker.bus.fails, worker.beats_s = set(), []
+def test_a_bus_that_comes_back_is_listened_to_again():
+    async def comes_back(bus, number):
+        if number == 3:
+            bus.fails = set()
+        elif number > 3:
+            await bus.hint(Hint.CANCEL)
 
-    assert await beat(worker, 3, before_each=lambda: worker.bus.hint(Hint.CANCEL)) == [limits.HEARTBEAT_PAUSE_S] * 2
-
-
-async def test_a_cancel_during_the_first_heartbeat_is_heard(worker):
-    real = worker.heartbeat
-
-    async def heartbeat(*given, **options):
-        states = await real(*given, **options)
-        await worker.bus.hint(Hint.CANCEL)  # after the store has looked
-        return states
-
-    worker.heartbeat = heartbeat
-
-    assert await beat(worker, 2) == [limits.HEARTBEAT_PAUSE_S]
+    assert gaps(comes_back, 5, fails={"listen"}) == SELDOM * 2 + OFTEN * 3
