@@ -33,6 +33,7 @@ from observatory.job_store.sqlite import (
     SqliteSelections,
 )
 from observatory.job_store.sqlite import attempt_logs as sqlite_attempt_logs
+from observatory.job_store.sqlite import lookup as sqlite_lookup
 from observatory.job_store.sqlite import outbox as sqlite_outbox
 from observatory.job_store.sqlite import queries as sqlite_queries
 from observatory.job_store.sqlite import queues as sqlite_queues
@@ -47,6 +48,7 @@ from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
 SQL = sqlite_store.SQL | sqlite_outbox.SQL | sqlite_queries.SQL | sqlite_attempt_logs.SQL
 SQL = (
     sqlite_store.SQL
+    | sqlite_lookup.SQL
     | sqlite_ready.SQL
     | sqlite_outbox.SQL
     | sqlite_queries.SQL
@@ -290,8 +292,7 @@ def test_every_named_query_can_be_prepared_on_the_migrated_schema(tmp_path):
     marks = {
         "rows": "(?)",
         "columns": "*",
-        "ids": "?",
-        "keys": "?",
+        "values": "?",
         "numbers": "?",
         "workers": "?",
         "conditions": "1 = 1",

@@ -22,6 +22,7 @@ from observatory.core.queue import Admission
 from observatory.event_bus.consume import Consumer
 from observatory.event_bus.port import Delivery, Subscription
 from observatory.job_store.pruning import Folded
+from observatory.job_store.sqlite import accepting as job_store_accepting
 from observatory.job_store.sqlite import pruning as job_store_pruning
 from observatory.job_store.sqlite import store as job_store_sqlite
 from observatory.job_store.sqlite.store import SqliteJobStore
@@ -187,14 +188,14 @@ def _without_atomic_outbox() -> Any:
 def _without_idempotency() -> Any:
     """Neither the look-up nor the unique index knows keys."""
 
-    def jobs_by_key(connection: sqlite3.Connection, jobs: Sequence[Any]) -> dict[str, Any]:
+    def jobs_by_key(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Any]:
         return {}
 
     def prepare(self: World, connection: sqlite3.Connection) -> None:
         connection.execute("DROP INDEX jobs_by_key")
 
     stack = contextlib.ExitStack()
-    stack.enter_context(mock.patch.object(job_store_sqlite, "_jobs_by_key", jobs_by_key))
+    stack.enter_context(mock.patch.object(job_store_accepting, "jobs_by_key", jobs_by_key))
     stack.enter_context(mock.patch.object(World, "prepare", prepare))
     return stack
 

@@ -14,9 +14,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from observatory.core import limits
 from observatory.core.errors import Unavailable
@@ -25,20 +24,12 @@ from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.recent_events import RecentEvents
 from observatory.engine.sqlite_migrations import Migration, migrate
 from observatory.engine.sqlite_text import decode_with_care, is_of_text
+from observatory.engine.write_groups import Answer, Unit, WriteGroups
 from observatory.engine.writers import Writer
 
 T = TypeVar("T")
 Deadline = tuple[Callable[[], float], float]
 """A clock of seconds, and its reading at which a read has taken too long."""
-Unit = Callable[[sqlite3.Connection], T]
-"""
-Work inside one transaction. It may be run again after what it was part of was rolled back: it must keep
-nothing outside the connection. Any error it raises undoes its own writes only.
-"""
-Answer = tuple[Any, BaseException | None]
-"""What a unit gave, or why it gave nothing."""
-Group = list[tuple[Unit[Any], asyncio.Future[Any]]]
-"""Units that commit together, each with its caller's future."""
 
 
 @contextlib.contextmanager
@@ -80,10 +71,7 @@ class SqliteFile:
         self._reader_connections: list[sqlite3.Connection] = []
         self._free_readers: list[sqlite3.Connection] = []
         """Those of them that no read uses. Taken from and given back to by several threads."""
-        self._waiting: Group = []
-        self._rests = asyncio.Event()
-        """Set while no group is gathered or written."""
-        self._rests.set()
+        self._groups = WriteGroups(writer, write=self.run_group, note=self._note)
         self._is_closed = False
         self.recent_events = RecentEvents()
         """What `written` was told, as far as it is committed."""
@@ -121,13 +109,7 @@ class SqliteFile:
         """
         if self._is_closed:
             raise sqlite3.ProgrammingError("the file is closed")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._waiting.append((unit, future))
-        if self._rests.is_set():
-            self._rests.clear()
-            loop.call_soon(self._gather, loop, _TURNS_BEFORE_THE_FIRST)
-        return await future
+        return await self._groups.join(unit)
 
     async def read(self, query: Unit[T]) -> T:
         """
@@ -171,7 +153,7 @@ class SqliteFile:
     async def close(self) -> None:
         """Finish what waits, checkpoint, close. Safe to call twice."""
         self._is_closed = True
-        await self._rests.wait()
+        await self._groups.rest()
         self.abandon()
 
     def abandon(self) -> None:
@@ -189,57 +171,21 @@ class SqliteFile:
 
     # --- the writer ---------------------------------------------------------------------------
 
-    def _gather(self, loop: asyncio.AbstractEventLoop, turns: int) -> None:
-        """Let *turns* of the loop pass, so that whoever was woken together with the first caller joins its group."""
-        if turns:
-            loop.call_soon(self._gather, loop, turns - 1)
-        else:
-            self._hand_over(loop)
-
-    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        group: Group = []
-        while self._waiting and not group:
-            group = [one for one in self._waiting[: limits.WRITE_GROUP_MAX] if not one[1].done()]
-            del self._waiting[: limits.WRITE_GROUP_MAX]
-        if not group:
-            self._rests.set()
-            return
-        try:
-            self._writer.hand(partial(self._write_group, loop, group))
-        except RuntimeError as error:
-            stands = sqlite3.OperationalError(f"the writer does not run: {error}")
-            self._answer_group(loop, group, [(None, stands)] * len(group))
-
-    def _write_group(self, loop: asyncio.AbstractEventLoop, group: Group) -> None:
-        """Of the writer's thread."""
-        answers: list[Answer]
-        try:
-            answers = self.run_group([unit for unit, _ in group])
-        except BaseException as error:  # noqa: BLE001 — it belongs to the callers; whoever comes later needs the thread
-            answers = [(None, error)] * len(group)
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it everyone who waited
-            loop.call_soon_threadsafe(self._answer_group, loop, group, answers)
-
-    def _answer_group(self, loop: asyncio.AbstractEventLoop, group: Group, answers: list[Answer]) -> None:
-        loop.call_soon(self._hand_over, loop)  # first, so that no fault below holds up the groups that follow
+    def _note(self, answers: list[Answer]) -> None:
+        """What a group means for those who follow the events, and what it says about the file."""
         is_sure = all(error is None for _, error in answers)
         has_news = bool(self._committed) or not is_sure
         self.recent_events.offer(self._committed)
         if not is_sure:
             self.recent_events.doubt()
         self._committed.clear()
-        for (_, future), (value, error) in zip(group, answers, strict=True):
-            self._note(error)
-            _answer(future, value, error)
+        for _, error in answers:
+            if error is None:
+                self.write_error = None
+            elif _is_fault_of_file(error):
+                self.write_error = error
         if has_news:
             self.has_committed.set()
-
-    def _note(self, error: BaseException | None) -> None:
-        """Keep *error* if it is the file's fault. One that a unit raised by itself says nothing about the file."""
-        if error is None:
-            self.write_error = None
-        elif isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_UNITS) and not is_of_text(error):
-            self.write_error = error
 
     def run_group(self, units: list[Unit[Any]]) -> list[Answer]:
         """
@@ -386,9 +332,6 @@ def connect(path: Path, *, is_reader: bool = False) -> sqlite3.Connection:
     return connection
 
 
-_TURNS_BEFORE_THE_FIRST = 4
-"""Turns of the loop before the first group after a rest."""
-
 _FAULTS_OF_UNITS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
 
 
@@ -401,12 +344,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _answer(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
-    if future.done():
-        return
-    if isinstance(error, StopIteration):  # no future takes one
-        future.set_exception(RuntimeError("a unit raised StopIteration"))
-    elif error is not None:
-        future.set_exception(error)
-    else:
-        future.set_result(value)
+def _is_fault_of_file(error: BaseException) -> TypeGuard[sqlite3.Error]:
+    """False for what a unit raised by itself."""
+    return isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_UNITS) and not is_of_text(error)

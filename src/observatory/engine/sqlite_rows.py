@@ -53,6 +53,19 @@ def insert_rows(connection: sqlite3.Connection, table: str, columns: Sequence[st
     return last
 
 
+def select_in(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> list[Row]:
+    """The rows of *sql*, whose `{values}` stands in an IN list, for any number of *values*, in pieces."""
+    rows: list[Row] = []
+    for start in range(0, len(values), _IN_VALUES_MAX):
+        piece = values[start : start + _IN_VALUES_MAX]
+        rows += connection.execute(_in_statement(sql, len(piece)), tuple(piece)).fetchall()
+    return rows
+
+
+_IN_VALUES_MAX = 500
+"""Values in one IN list: far below SQLite's bound of 32,766 and few enough statements to keep prepared."""
+
+
 def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     start = 0
     for size in ROWS_AT_ONCE:
@@ -65,6 +78,11 @@ def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 def _statement(sql: str, row_count: int, value_count: int) -> str:
     row = "(" + ", ".join("?" * value_count) + ")"
     return sql.replace("{rows}", ", ".join([row] * row_count))
+
+
+@cache
+def _in_statement(sql: str, count: int) -> str:
+    return sql.replace("{values}", ", ".join("?" * count))
 
 
 @cache

@@ -223,7 +223,7 @@ async def test_a_broken_writer_fails_its_callers_instead_of_leaving_them_waiting
         def hand(self, call):
             raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(file, "_writer", Broken())
+    monkeypatch.setattr(file._groups, "_writer", Broken())
 
     async with asyncio.timeout(10.0):
         values = await write_all(file, [insert(1), insert(2)])
@@ -237,7 +237,7 @@ async def test_after_a_writer_that_could_not_run_the_next_write_works(file, monk
             raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patched:
-        patched.setattr(file, "_writer", Broken())
+        patched.setattr(file._groups, "_writer", Broken())
         await write_all(file, [insert(1)])
 
     async with asyncio.timeout(10.0):

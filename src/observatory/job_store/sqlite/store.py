@@ -7,9 +7,8 @@ unit reads rows, asks `core.lifecycle.transition`, and writes rows and events ba
 import contextlib
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
-from sqlite3 import Connection, IntegrityError
+from sqlite3 import Connection
 from typing import Any
 
 import msgspec
@@ -17,7 +16,6 @@ import msgspec
 from observatory.core import limits
 from observatory.core.command import Accept, BecomeDue, Claim
 from observatory.core.errors import (
-    IdempotencyConflict,
     ObservatoryError,
     RowUnreadable,
     StoreUnavailable,
@@ -32,7 +30,7 @@ from observatory.engine.instants import to_us
 from observatory.engine.named_queries import load_queries
 from observatory.engine.sqlite_events import insert_events
 from observatory.engine.sqlite_file import SqliteFile, translated
-from observatory.engine.sqlite_rows import insert_rows, update_rows
+from observatory.engine.sqlite_rows import update_rows
 from observatory.job_store.port import (
     Applied,
     ExpiredLease,
@@ -42,22 +40,15 @@ from observatory.job_store.port import (
     Submitted,
     WorkerInfo,
 )
+from observatory.job_store.sqlite.accepting import Pending, accept
+from observatory.job_store.sqlite.lookup import jobs_by_id, rows_by_id
 from observatory.job_store.sqlite.ready import has_ready, limited_queues, read_admission, ready_jobs
 from observatory.job_store.sqlite.rows import (
-    ACCEPTED_COLUMNS,
-    IDEMPOTENCY_KEY,
-    JOB_COLUMN_COUNT,
-    JOB_COLUMNS,
-    insert_values,
-    job_of_row,
     readable_jobs,
     update_values,
 )
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
-
-Pending = tuple[Transition, int, str | None]
-"""What a unit is about to write: the transition, the sequence before it, what caused it."""
 
 
 class SqliteJobStore:
@@ -84,37 +75,9 @@ class SqliteJobStore:
 
     def accept(self, connection: Connection, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
         """What `submit` does, inside the unit that *connection* runs: for drivers whose own rows go with the jobs."""
-        by_key = _jobs_by_key(connection, jobs)
-        done = self._accepted(jobs, EarlierJobs({}, dict(by_key)))
-        try:
-            _insert_jobs(connection, done.rows)
-        except IntegrityError:
-            # Ids are new but in a call that is repeated after an unknown end: only then they are worth a search.
-            done = self._accepted(jobs, EarlierJobs(_jobs_by_id(connection, jobs), by_key))
-            _insert_jobs(connection, done.rows)
+        done = accept(connection, jobs, self._clock.now())
         self._write_events(connection, done.pending)
         return done.answers
-
-    def _accepted(self, jobs: Sequence[NewJob], earlier: "EarlierJobs") -> "Acceptance":
-        at = self._clock.now()
-        done = Acceptance([], [], [])
-        for new in jobs:
-            known = earlier.by_id.get(new.id)
-            if known is not None:
-                done.answers.append(known if isinstance(known, RowUnreadable) else Submitted(known, is_replay=True))
-                continue
-            first = earlier.by_key.get(new.idempotency_key) if new.idempotency_key else None
-            if first is not None:
-                done.answers.append(_answer_again(new, *first))
-                continue
-            step = transition(None, Accept(new), at)
-            done.rows.append(insert_values(step.job, new.fingerprint))
-            done.pending.append((step, 0, new.causation_id))
-            earlier.by_id[new.id] = step.job
-            if new.idempotency_key:
-                earlier.by_key[new.idempotency_key] = (step.job, new.fingerprint)
-            done.answers.append(Submitted(step.job, is_replay=False))
-        return done
 
     async def claim(
         self, *, types: Sequence[str], worker: str, count_max: int, lease_s: float, buffer_max: int = 0
@@ -154,7 +117,7 @@ class SqliteJobStore:
 
     def _apply(self, connection: Connection, orders: Sequence[Order]) -> list[Applied | ObservatoryError]:
         job_ids = list(dict.fromkeys(order.job_id for order in orders))
-        jobs = {row[0]: _job_or_error(row) for row in _select_in(connection, "jobs_by_ids", "ids", job_ids)}
+        jobs = jobs_by_id(connection, job_ids)
         at, limited = self._clock.now(), limited_queues(connection)
         pending: list[Pending] = []
         answers: list[Applied | ObservatoryError] = []
@@ -215,7 +178,7 @@ class SqliteJobStore:
         at = self._clock.now()
 
         def choose(count_max: int) -> list[tuple[Any, ...]]:
-            return _select_in(connection, "jobs_by_ids", "ids", _due_ids(connection, at, count_max))
+            return rows_by_id(connection, _due_ids(connection, at, count_max))
 
         jobs = self._readable(choose, count_max)
         jobs.sort(key=lambda job: (job.run_at, job.id))
@@ -233,7 +196,7 @@ class SqliteJobStore:
     async def end_leases_of_others(self, worker_ids: Sequence[str]) -> int:
         def unit(connection: Connection) -> int:
             at_us = to_us(self._clock.now())
-            sql = SQL["end_leases_of_others"].replace("{workers}", _marks(len(worker_ids)))
+            sql = SQL["end_leases_of_others"].replace("{workers}", ", ".join("?" * len(worker_ids)))
             return connection.execute(sql, (at_us, at_us, *worker_ids)).rowcount
 
         with translated(StoreUnavailable):
@@ -307,89 +270,6 @@ def _applied(step: Transition, before: Job, limited: Collection[str]) -> Applied
         has_changed=bool(step.facts),
         makes_room=gave_back and job.queue in limited,
         asks_to_stop=job.status.is_leased and job.cancel_requested_at is not None,
-    )
-
-
-def _marks(count: int) -> str:
-    return ", ".join("?" * count)
-
-
-_IN_VALUES_MAX = 500
-"""Values in one IN list: far below SQLite's bound of 32,766 and few enough statements to keep prepared."""
-
-
-def _select_in(connection: Connection, query: str, mark: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Rows of *query* for any number of *values*, in pieces."""
-    rows: list[tuple[Any, ...]] = []
-    for start in range(0, len(values), _IN_VALUES_MAX):
-        piece = values[start : start + _IN_VALUES_MAX]
-        rows += connection.execute(_in_statement(query, mark, len(piece)), tuple(piece)).fetchall()
-    return rows
-
-
-@cache
-def _in_statement(query: str, mark: str, count: int) -> str:
-    return SQL[query].replace("{columns}", JOB_COLUMNS).replace("{" + mark + "}", _marks(count))
-
-
-class EarlierJobs(msgspec.Struct, frozen=True):
-    """Jobs that exist already. Ids and keys are apart: a caller may choose a key that looks like an id."""
-
-    by_id: dict[str, Job | RowUnreadable]
-    by_key: dict[str, tuple[Job | RowUnreadable, str]]
-    """With the fingerprint of each."""
-
-
-class Acceptance(msgspec.Struct, frozen=True):
-    """What becomes of a call of `submit`."""
-
-    answers: list[Submitted | ObservatoryError]
-    rows: list[tuple[Any, ...]]
-    """Of `ACCEPTED_COLUMNS`."""
-    pending: list[Pending]
-
-
-def _insert_jobs(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """All of *rows*, or IntegrityError and none of them."""
-    if len(rows) == 1:
-        insert_rows(connection, "jobs", ACCEPTED_COLUMNS, rows)
-        return
-    connection.execute("SAVEPOINT jobs")
-    try:
-        insert_rows(connection, "jobs", ACCEPTED_COLUMNS, rows)
-    except IntegrityError:
-        connection.execute("ROLLBACK TO jobs")
-        raise
-    finally:
-        connection.execute("RELEASE jobs")
-
-
-def _jobs_by_key(connection: Connection, jobs: Sequence[NewJob]) -> dict[str, tuple[Job | RowUnreadable, str]]:
-    keys = [new.idempotency_key for new in jobs if new.idempotency_key]
-    rows = _select_in(connection, "jobs_by_keys", "keys", keys)
-    return {row[IDEMPOTENCY_KEY]: (_job_or_error(row), row[JOB_COLUMN_COUNT]) for row in rows}
-
-
-def _jobs_by_id(connection: Connection, jobs: Sequence[NewJob]) -> dict[str, Job | RowUnreadable]:
-    rows = _select_in(connection, "jobs_by_ids", "ids", [new.id for new in jobs])
-    return {row[0]: _job_or_error(row) for row in rows}
-
-
-def _job_or_error(row: tuple[Any, ...]) -> Job | RowUnreadable:
-    try:
-        return job_of_row(row)
-    except RowUnreadable as error:
-        return error
-
-
-def _answer_again(new: NewJob, job: Job | RowUnreadable, fingerprint: str) -> Submitted | ObservatoryError:
-    if isinstance(job, RowUnreadable):
-        return job
-    if fingerprint == new.fingerprint:
-        return Submitted(job, is_replay=True)
-    return IdempotencyConflict(
-        f"the idempotency key {new.idempotency_key} belongs to job {job.id}, which differs in type, payload or options",
-        job_id=job.id,
     )
 
 

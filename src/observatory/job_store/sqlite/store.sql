@@ -16,12 +16,6 @@ FROM (
 ) AS changed
 WHERE jobs.id = changed.id AND jobs.sequence = changed.sequence_before;
 
--- name: jobs_by_ids — rows to change or to answer with
-SELECT {columns} FROM jobs WHERE id IN ({ids});
-
--- name: jobs_by_keys — earlier jobs with these idempotency keys
-SELECT {columns}, fingerprint FROM jobs WHERE idempotency_key IN ({keys});
-
 -- name: delayed — jobs whose time has come
 SELECT id FROM jobs
 WHERE status IN ('SCHEDULED', 'RETRYING') AND run_at <= ?
