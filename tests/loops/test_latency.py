@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from observatory.core import limits
@@ -54,7 +53,7 @@ async def test_an_idle_processor_claims_a_job_in_the_commit_that_accepts_it(
 ) -> None:
     gateway = Gateway(place.store, place.queries, place.bus, clock=SystemClock(), ids=place.ids)
     context = CallContext(correlation_id=place.ids.new_id())
-    body = msgspec.json.encode({"type": "quick", "payload": {"n": 1}})
+    body = {"type": "quick", "payload": {"n": 1}}
     await place.final((await gateway.submit(body, context)).job.id)  # whatever begins with the first one has begun
     await until_counted(place)
     commits = positions_by_commit(place, monkeypatch)

@@ -14,7 +14,7 @@ from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, 
 from observatory.client.control_calls import BulkAsked, DeadLettersAsked
 from observatory.client.errors import NotReachable, ServiceFailed
 from observatory.client.following import FollowAsked, Following, Heard
-from observatory.client.schedule_calls import PreviewAsked
+from observatory.client.schedule_calls import PreviewAsked, StoredSchedule
 from observatory.client.waiting import Waiting, is_final
 from observatory.core import limits
 from observatory.core.job import JsonObject
@@ -111,9 +111,10 @@ class Api:
 
     # --- schedules: calls that change one may all be repeated ---
 
-    def put_schedule(self, name: str, request: JsonObject) -> JsonObject:
+    def put_schedule(self, name: str, request: JsonObject) -> StoredSchedule:
         """Create the schedule *name* or replace its definition; an equal one changes nothing. As it is then."""
-        return self._object(schedule_calls.put(name, request))
+        call = schedule_calls.put(name, request)
+        return schedule_calls.stored(call, self._reply(call))
 
     def delete_schedule(self, name: str) -> None:
         """Remove the schedule and its ticks; its jobs stay. RequestRefused with `unknown_schedule` for none."""

@@ -14,7 +14,7 @@ from observatory.client.calls import Call, EventsAsked, JobsAsked, Page, Reply, 
 from observatory.client.control_calls import BulkAsked, DeadLettersAsked
 from observatory.client.errors import NotReachable, ServiceFailed
 from observatory.client.following import FollowAsked, Following, Heard
-from observatory.client.schedule_calls import PreviewAsked
+from observatory.client.schedule_calls import PreviewAsked, StoredSchedule
 from observatory.client.waiting import Waiting, is_final
 from observatory.core import limits
 from observatory.core.job import JsonObject
@@ -77,8 +77,9 @@ class AsyncApi:
         call = calls.retry(job_id, idempotency_key)
         return calls.submission(call, await self._reply(call))
 
-    async def put_schedule(self, name: str, request: JsonObject) -> JsonObject:
-        return await self._object(schedule_calls.put(name, request))
+    async def put_schedule(self, name: str, request: JsonObject) -> StoredSchedule:
+        call = schedule_calls.put(name, request)
+        return schedule_calls.stored(call, await self._reply(call))
 
     async def delete_schedule(self, name: str) -> None:
         call = schedule_calls.delete(name)

@@ -27,10 +27,27 @@ class PreviewAsked(TypedDict, total=False):
     count: int
 
 
+class StoredSchedule(msgspec.Struct, frozen=True):
+    """A schedule that is durable."""
+
+    schedule: JsonObject
+    warning: str | None = None
+    """What the gateway wants its author to know of it: a code, a colon, a sentence."""
+
+
 def put(name: str, request: JsonObject) -> Call:
     """Create or replace (`contracts/schemas/schedule-request`)."""
     call = calls.post(_of(name), request)
     return msgspec.structs.replace(call, method="PUT")
+
+
+def stored(call: Call, reply: Reply) -> StoredSchedule:
+    """
+    Raises:
+        RequestRefused, ServiceFailed, BadAnswer: As of `calls.understood`.
+    """
+    schedule = calls.an_object(call, calls.understood(call, reply))
+    return StoredSchedule(schedule=schedule, warning=reply.headers.get("job-warning"))
 
 
 def delete(name: str) -> Call:

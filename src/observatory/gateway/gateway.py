@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from observatory.contracts.wire import JobRequest
 from observatory.core.command import Cancel
 from observatory.core.errors import (
     IllegalTransition,
@@ -13,14 +14,14 @@ from observatory.core.errors import (
     Refused,
     UnknownJob,
 )
-from observatory.core.job import Job, JobStatus, NewJob
+from observatory.core.job import Job, JobStatus, JsonObject, NewJob
 from observatory.core.sources import Clock, Ids
 from observatory.edge.problem import InvalidFields
 from observatory.event_bus.port import EventBus
+from observatory.gateway.advice import joined, unknown_members, unknown_type
 from observatory.gateway.submit import (
     CallContext,
     CheckedRequest,
-    checked_body,
     checked_document,
     new_job,
     repeated_job,
@@ -55,22 +56,31 @@ class Gateway:
         self._ids = ids
         self.types = TypeCatalog(queries, clock)
 
-    def warning_about(self, job: Job) -> str | None:
-        """What somebody who just submitted *job* should know of it, in one ASCII line; None when all is well."""
-        if job.status.is_final or self.types.is_known(job.type):
-            return None
-        return f'unknown_type: no processor has announced the type "{job.type}"; the job waits until one does'
-
-    async def submit(self, body: bytes, context: CallContext) -> Submitted:
+    def warning_about(self, job: Job, document: JsonObject | None = None) -> str | None:
         """
-        Accept the job that *body* asks for, or give the one that its idempotency key belongs to.
+        What somebody who just submitted *job* should know of it, in one ASCII line; None when all is well.
+
+        Args:
+            document: The request; None when the job repeats another one.
+        """
+        needs_no_processor = job.status.is_final or self.types.is_known(job.type)
+        return joined(
+            (
+                None if needs_no_processor else unknown_type(job.type, "the job waits until one does"),
+                None if document is None else unknown_members(document, JobRequest, "a job request"),
+            )
+        )
+
+    async def submit(self, document: Any, context: CallContext) -> Submitted:
+        """
+        Accept the job that *document* asks for, or give the one that its idempotency key belongs to.
 
         A type may have changed what it takes since the first submit; the repetition still gives that job.
 
         Raises:
-            Refused: Nothing was stored: `BadJson`, `InvalidJob`, `IdempotencyConflict`.
+            Refused: Nothing was stored: `InvalidJob`, `IdempotencyConflict`.
         """
-        return await self._submit_one(await self._prepared(checked_body(body, now=self._clock.now()), context))
+        return await self._submit_one(await self._prepared(checked_document(document, now=self._clock.now()), context))
 
     async def submit_batch(self, documents: Sequence[Any], context: CallContext) -> list[Submitted | ObservatoryError]:
         """

@@ -10,13 +10,14 @@ from observatory.contracts import is_valid, validate
 from observatory.contracts.schedules import SchedulePauseRequest
 from observatory.core import limits
 from observatory.core.errors import InvalidSchedule, ScheduleMoved, ScheduleUnreadable, UnknownSchedule
+from observatory.core.job import JsonObject
 from observatory.core.schedule import Schedule, ScheduleDefinition, begun, checked
 from observatory.core.schedule_name import checked_name
 from observatory.core.scheduled_job import metadata_of_tick
 from observatory.core.sources import Clock
-from observatory.core.strict_json import decode
 from observatory.core.ticks import Settlement, skip_rest
 from observatory.edge.problem import InvalidFields
+from observatory.gateway.advice import joined, unknown_members, unknown_type
 from observatory.gateway.submit import UNNAMED, check_size
 from observatory.gateway.type_catalog import TypeCatalog
 from observatory.job_store.schedules import Schedules
@@ -64,7 +65,17 @@ class ScheduleGateway:
             raise _unknown(name)
         return found
 
-    async def put(self, name: str, body: bytes) -> Put:
+    def warning_about(self, schedule: Schedule, document: JsonObject) -> str | None:
+        """What somebody who just put *schedule* by *document* should know, in one ASCII line; None when all is well."""
+        job_type = schedule.definition.type
+        return joined(
+            (
+                None if self._types.is_known(job_type) else unknown_type(job_type, "its jobs wait until one does"),
+                unknown_members(document, ScheduleDefinition, "a schedule request"),
+            )
+        )
+
+    async def put(self, name: str, document: Any) -> Put:
         """
         Create the schedule *name*, or replace its definition. An equal definition changes nothing.
 
@@ -72,9 +83,9 @@ class ScheduleGateway:
         whose row is damaged is created anew.
 
         Raises:
-            Refused: Nothing was stored: `BadJson`, `InvalidJob`, `InvalidSchedule`, `TooManySchedules`.
+            Refused: Nothing was stored: `InvalidJob`, `InvalidSchedule`, `TooManySchedules`.
         """
-        definition = _definition_of(checked_name(name), decode(body), self.now)
+        definition = _definition_of(checked_name(name), document, self.now)
         info = await self._types.info(definition.type)
         if info is not None:
             self._types.check_payload(info, definition.payload)

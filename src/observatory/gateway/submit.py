@@ -15,7 +15,7 @@ from observatory.core.handler import TypeInfo
 from observatory.core.job import Job, JsonObject, NewJob
 from observatory.core.options import options_of
 from observatory.core.sources import Ids
-from observatory.core.strict_json import canonical, decode
+from observatory.core.strict_json import canonical
 from observatory.edge.problem import InvalidFields
 
 CONTRACT: Final = "job-request"
@@ -44,19 +44,13 @@ class CheckedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """UTC."""
 
 
-def checked_body(body: bytes, *, now: datetime) -> CheckedRequest:
+def checked_document(document: Any, *, now: datetime) -> CheckedRequest:
     """
-    The job that *body* asks for.
+    The job that *document*, as strict JSON gives it, asks for.
 
     Raises:
-        BadJson: Not JSON that every store can hold.
         InvalidJob: A field is wrong.
     """
-    return checked_document(decode(body), now=now)
-
-
-def checked_document(document: Any, *, now: datetime) -> CheckedRequest:
-    """As `checked_body`, for one item that was decoded with others."""
     if not is_valid(CONTRACT, document):
         raise InvalidFields(validate(CONTRACT, document))
     payload: JsonObject = document.get("payload", {})

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import msgspec
 
 from observatory.client.data_folder import Running, read_running
 from observatory.client.errors import NotReachable
@@ -190,7 +189,7 @@ async def _submit_first_job(services: Services, running: Running, say: Say) -> N
     """Something to see at once: the checksum of the README."""
     request = {"type": "checksum", "payload": {"path": str(_readme())}, "metadata": {"first": True}}
     context = CallContext(correlation_id=running.instance_id, idempotency_key=f"first:{running.instance_id}")
-    submitted = await services.gateway.submit(msgspec.json.encode(request), context)
+    submitted = await services.gateway.submit(request, context)
     say(Step("", f"first job {submitted.job.id}  (checksum of {_readme().name})", kind="note"))
     say(Step("", f"see it:   curl -s {running.read_model}/jobs/{submitted.job.id}", kind="note"))
 

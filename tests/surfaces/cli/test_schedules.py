@@ -38,6 +38,13 @@ def test_set_again_changes_nothing_and_with_another_timing_replaces(command: Cal
     assert json.loads(other.out)["generation"] == 2
 
 
+def test_set_says_that_nothing_processes_the_type(command: Callable, name: str) -> None:
+    done = command("schedules", "set", name, "nobody.knows", "--every", "1h", "--json")
+
+    assert (done.code, json.loads(done.out)["name"]) == (0, name)
+    assert 'no processor has announced the type "nobody.knows"; its jobs wait until one does' in done.err
+
+
 def test_pause_says_who_and_resume_ends_it(command: Callable, name: str) -> None:
     command("schedules", "set", name, "echo", "--every", "1h")
 

@@ -89,6 +89,37 @@ class TestSubmit:
         assert [item.get("warning") for item in batch.json()["items"]] == [None, warning]
         assert validate("job-batch-response", batch.json()) == []
 
+    async def test_members_that_mean_nothing_are_ignored_with_a_warning(self, world: World) -> None:
+        gateway = world.gateway()
+        await announce(world)
+        misspelt: dict[str, Any] = {"type": "example", "maxAttemtps": 9}
+        hostile = {
+            "type": "exmaple",
+            "a\r\nSet-Cookie: b\u2028\x7f": 1,
+            "x" * 200: 1,
+            "max_attempts": 1,
+            "p": 1,
+            "q": 1,
+        }
+        async with client(gateway) as http:
+            known = await http.post("/jobs", json={"type": "example", "maxAttempts": 9})
+            one = await http.post("/jobs", json=misspelt)
+            many = await http.post("/jobs", json=hostile)
+            batch = await http.post("/jobs/batch", json=[{"type": "example"}, misspelt, {"type": "?"}])
+
+        assert "job-warning" not in known.headers
+        warning = 'unknown_member: "maxAttemtps" is not a member of a job request; did you mean "maxAttempts"?'
+        assert (one.status_code, one.headers["job-warning"]) == (201, warning)
+        assert [item.get("warning") for item in batch.json()["items"]] == [None, warning, None]
+        assert validate("job-batch-response", batch.json()) == []
+        said = many.headers["job-warning"]
+        assert said.startswith('unknown_type: no processor has announced the type "exmaple"; ')
+        name, cut = r'"a\r\nSet-Cookie: b\u2028\u007f"', f'"{"x" * limits.ECHO_CHARS_MAX}"... (200 characters)'
+        assert said.partition("; unknown_member: ")[2] == (
+            f"{name} is not a member of a job request; {cut} is not a member of a job request; "
+            '"max_attempts" is not a member of a job request; did you mean "maxAttempts"?; and 2 more'
+        )
+
     async def test_a_key_in_the_body_is_the_key_in_the_header(self, world: World) -> None:
         async with client(world.gateway()) as http:
             first = await http.post("/jobs", json={"type": "a", "idempotencyKey": "k"})

@@ -58,6 +58,24 @@ class TestPut:
         assert shown["nextTickAt"] == shown["upcoming"][0]["tickAt"]
         assert len(shown["upcoming"]) == limits.UPCOMING_DEFAULT
 
+    async def test_what_means_nothing_and_a_type_that_nobody_announced_are_taken_with_a_warning(
+        self, world: World
+    ) -> None:
+        unknown = await put(world, **DAILY)
+        await world.store.announce([type_info("report")])
+        world.clock.advance(limits.TYPES_CACHE_S)
+        known = await put(world, **DAILY)
+        misspelt = await put(world, type="report", cron="0 3 * * *", timeZone="Europe/Berlin", misssed="skip")
+
+        warning = 'unknown_type: no processor has announced the type "report"; its jobs wait until one does'
+        assert (unknown.status_code, unknown.headers["job-warning"]) == (201, warning)
+        assert "job-warning" not in known.headers
+        assert misspelt.headers["job-warning"] == (
+            'unknown_member: "timeZone" is not a member of a schedule request; did you mean "timezone"?; '
+            '"misssed" is not a member of a schedule request; did you mean "missed"?'
+        )
+        assert "timezone" not in misspelt.json()
+
     @pytest.mark.parametrize(
         ("first", "again"),
         [

@@ -10,7 +10,7 @@ from observatory.core.errors import InvalidJob, Refused
 from observatory.core.strict_json import canonical
 from observatory.gateway.batch import documents_of_array, documents_of_lines
 from observatory.gateway.payload_schema import payload_check
-from observatory.gateway.submit import CallContext, checked_body, checked_document, fingerprint_of, new_job
+from observatory.gateway.submit import CallContext, checked_document, fingerprint_of, new_job
 from observatory.testing.manual_sources import BEGINNING, SeededIds
 
 CONTEXT = CallContext(correlation_id="00000000-0000-7000-8000-000000000000")
@@ -80,7 +80,7 @@ def test_documents_are_bounded_in_canonical_bytes(name: str, bytes_max: int) -> 
 
 def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(InvalidJob) as refused:
-        checked_body(b'{"type": "", "priority": 10, "queue": 1}', now=BEGINNING)
+        checked(type="", priority=10, queue=1)
 
     assert [fault.pointer for fault in refused.value.violations] == ["/priority", "/queue", "/type"]
 

@@ -164,7 +164,9 @@ def set_schedule(
     )
     with connect(target) as api:
         stored = api.put_schedule(name, request)
-    return _say(stored, "set", target)
+    if stored.warning is not None:
+        of_process().mark("warn", cell(stored.warning.partition(": ")[2]))
+    return _say(stored.schedule, "set", target)
 
 
 @schedules.command

@@ -67,5 +67,11 @@ VIOLATIONS_NAMED_MAX = 10
 ECHO_CHARS_MAX = 60
 """Of a refused value that its fault repeats: enough to recognise it, too little to flood a log."""
 
+UNKNOWN_MEMBERS_NAMED_MAX = 3
+"""Members without meaning that one warning names; the others are counted. It travels in a header."""
+
+UNKNOWN_MEMBERS_REMEMBERED = 256
+"""Names of such members for which the similar one is kept: the jobs of a batch tend to have one fault in common."""
+
 CHECKED_FILE_BYTES_MAX = 16 * BODY_BYTES_MAX
 """One file given to `contracts validate`: a page of a list may be larger than a body that is accepted."""

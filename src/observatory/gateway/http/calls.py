@@ -36,9 +36,12 @@ def context_of(head: Head) -> CallContext:
 
 
 def accepted(submitted: Submitted, warning: str | None) -> tuple[int, dict[str, str]]:
-    headers = {"Location": f"/jobs/{submitted.job.id}"}
-    if warning is not None:
-        headers["Job-Warning"] = warning
+    headers = {"Location": f"/jobs/{submitted.job.id}"} | warned(warning)
     if submitted.is_replay:
         return 200, headers | {"Idempotency-Replayed": "true"}
     return 201, headers
+
+
+def warned(warning: str | None) -> dict[str, str]:
+    """The header that says *warning*; none when all is well."""
+    return {} if warning is None else {"Job-Warning": warning}

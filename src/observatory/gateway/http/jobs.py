@@ -11,6 +11,7 @@ from litestar.types import ControllerRouterHandler
 from observatory.contracts.wire import BatchAnswer, BatchItem
 from observatory.core import limits
 from observatory.core.errors import ObservatoryError, Refused
+from observatory.core.strict_json import decode
 from observatory.edge.access import Access, RouteRule
 from observatory.edge.asgi import Head, RawHeaders, Receive, Scope, Send, answer, head_of
 from observatory.edge.body import JSON_MEDIA_TYPE, NDJSON_MEDIA_TYPE, media_type_of, read_body
@@ -29,7 +30,12 @@ _SUBMIT: Final = RouteRule(
     answers={200: "job", 201: "job"},
     problems=(409,),
     headers=TRACED,
-    operations={"POST": ("submitJob", "Accept a job; 200 when the idempotency key already belongs to it")},
+    operations={
+        "POST": (
+            "submitJob",
+            "Accept a job; 200 when the idempotency key is known; `Job-Warning` names members that mean nothing",
+        )
+    },
 )
 _BATCH: Final = RouteRule(
     access=Access.WRITE,
@@ -51,13 +57,13 @@ def submit_route(gateway: Gateway, metrics: GatewayMetrics) -> ControllerRouterH
         head = head_of(scope)
         try:
             media_type_of(head, (JSON_MEDIA_TYPE,))
-            body = await read_body(head, receive, bytes_max=limits.BODY_BYTES_MAX)
-            submitted = await gateway.submit(body, context_of(head))
+            document: Any = decode(await read_body(head, receive, bytes_max=limits.BODY_BYTES_MAX))
+            submitted = await gateway.submit(document, context_of(head))
         except ObservatoryError as error:
             metrics.reject(error)
             raise
         metrics.count([submitted])
-        status, headers = accepted(submitted, gateway.warning_about(submitted.job))
+        status, headers = accepted(submitted, gateway.warning_about(submitted.job, document))
         await answer(send, status, msgspec.json.encode(submitted.job), headers=_raw(headers))
 
     return submit_job
@@ -68,7 +74,7 @@ def batch_route(gateway: Gateway, metrics: GatewayMetrics) -> ControllerRouterHa
 
     @post("/jobs/batch", opt={RULE: _BATCH}, status_code=200, operation_id="submitBatch", tags=["jobs"])
     async def submit_batch(request: Request[Any, Any, Any]) -> Response[bytes]:
-        """Accept up to a thousand jobs, each by itself; answers come in the order of the request."""
+        """Accept up to a thousand jobs, each by itself, answered in order; an item's `warning` is its `Job-Warning`."""
         head = head_in(request)
         if head.get(b"idempotency-key") is not None:
             raise Refused("a batch takes no Idempotency-Key; give each job its idempotencyKey", code="key_on_batch")
@@ -77,7 +83,7 @@ def batch_route(gateway: Gateway, metrics: GatewayMetrics) -> ControllerRouterHa
         documents = documents_of_lines(body) if media_type == NDJSON_MEDIA_TYPE else documents_of_array(body)
         answers = await gateway.submit_batch(documents, context_of(head))
         metrics.count(answers)
-        items = tuple(_item(one, gateway, head) for one in answers)
+        items = tuple(_item(*one, gateway, head) for one in zip(answers, documents, strict=True))
         return json_answer(BatchAnswer(items=items))
 
     return submit_batch
@@ -112,7 +118,7 @@ def _raw(headers: dict[str, str]) -> RawHeaders:
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
-def _item(one: Submitted | ObservatoryError, gateway: Gateway, head: Head) -> BatchItem:
+def _item(one: Submitted | ObservatoryError, document: Any, gateway: Gateway, head: Head) -> BatchItem:
     if isinstance(one, Submitted):
-        return BatchItem(job=one.job, warning=gateway.warning_about(one.job))
+        return BatchItem(job=one.job, warning=gateway.warning_about(one.job, document))
     return BatchItem(error=problem_of(one, correlation_id=head.correlation_id))

@@ -11,7 +11,8 @@ from observatory.core import limits
 from observatory.core.schedule import Schedule
 from observatory.edge.access import Access, RouteRule
 from observatory.edge.http import RULE
-from observatory.edge.http.calls import body_in, document_in, json_answer
+from observatory.edge.http.calls import document_in, json_answer
+from observatory.gateway.http.calls import warned
 from observatory.gateway.schedules import ScheduleGateway
 
 _READ: Final = RouteRule(access=Access.READ, answers={200: "schedule"})
@@ -39,9 +40,12 @@ def schedule_routes(schedules: ScheduleGateway) -> list[ControllerRouterHandler]
 
     @put("/schedules/{name:str}", opt={RULE: _PUT}, operation_id="putSchedule", status_code=200, tags=["schedules"])
     async def put_schedule(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
-        """Create the schedule (201) or replace its definition (200); an equal one changes nothing."""
-        done = await schedules.put(name, await body_in(request))
-        headers = {"Location": f"/schedules/{name}"} if done.is_new else None
+        """Create the schedule (201) or replace it (200); an equal one changes nothing; see `Job-Warning`."""
+        document = await document_in(request)
+        done = await schedules.put(name, document)
+        headers = warned(schedules.warning_about(done.schedule, document))
+        if done.is_new:
+            headers["Location"] = f"/schedules/{name}"
         return answer(done.schedule, status=201 if done.is_new else 200, headers=headers)
 
     @delete(
