@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from observatory.cli.failures import UsageError
-from observatory.core import strict_json
+from observatory.core import limits, strict_json
 from observatory.core.errors import BadJson
 from observatory.core.job import JsonObject
 
@@ -89,11 +89,10 @@ def run_at_of(delay: str | None, run_at: str | None, now: datetime) -> str | Non
     if delay is not None and run_at is not None:
         raise UsageError("--delay and --run-at contradict each other", "give one of them")
     if delay is not None:
-        try:
-            due = now + timedelta(seconds=seconds_of(delay, option="--delay"))
-        except OverflowError:
-            raise UsageError(f"--delay is too long: {delay}", "a job may be due at most a year ahead") from None
-        return _written(due)
+        seconds = seconds_of(delay, option="--delay")
+        if seconds > limits.RUN_AHEAD_DAYS_MAX * _SECONDS["d"]:
+            raise UsageError(f"--delay is too long: {delay}", _WINDOW)
+        return _written(now + timedelta(seconds=seconds))
     return None if run_at is None else _instant(run_at)
 
 
@@ -109,7 +108,10 @@ def _instant(text: str) -> str:
     try:
         return _written(at)
     except OverflowError:
-        raise UsageError(f"--run-at is too far away: {text}", "a job may be due at most a year ahead") from None
+        raise UsageError(f"--run-at is too far away: {text}", _WINDOW) from None
+
+
+_WINDOW = f"a job may be due at most {limits.RUN_AHEAD_DAYS_MAX} days ahead"
 
 
 def _written(at: datetime) -> str:

@@ -52,7 +52,7 @@ def interval_s(text: str) -> int:
     """
     match = _INTERVAL.fullmatch(text)
     if match is None:
-        detail = "an interval is a whole number and a unit: 10s, 5m, 2h or 1d"
+        detail = "an interval is a whole number and a unit, from 1s to 366d: 10s, 5m, 2h or 1d"
         raise InvalidSchedule(detail, code="bad_interval", pointer="/every")
     seconds = int(match["count"]) * _SECONDS[match["unit"]]
     if not limits.INTERVAL_S_MIN <= seconds <= limits.INTERVAL_S_MAX:

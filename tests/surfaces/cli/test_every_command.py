@@ -157,6 +157,7 @@ WRONG = [
     (["submit", "echo", "--timeout", "9" * 400], "--timeout is too long"),
     (["submit", "echo", "--delay", "-1s"], "--delay"),
     (["submit", "echo", "--delay", "9" * 30], "--delay is too long"),
+    (["submit", "echo", "--delay", "999999d"], "--delay is too long: 999999d"),
     (["submit", "echo", "--delay", "1s", "--run-at", "2026-01-31T12:00:00Z"], "contradict each other"),
     (["submit", "echo", "--run-at", "tomorrow"], "--run-at is not an instant"),
     (["submit", "echo", "--run-at", "2026-01-31T12:00:00"], "--run-at is not an instant"),

@@ -102,7 +102,7 @@ def test_ticks_of_a_schedule_that_has_none_are_said_to_be_none(command: Callable
         (("set", "x", "echo", "--cron", "@daily"), 4, "write five fields"),
         (("set", "x", "echo", "--cron", "-5 * * * *"), 4, "the minute field is wrong"),
         (("set", "x", "echo", "--cron", "* * * * *", "--timezone", "\x1b[2J"), 4, r"no time zone is called '\x1b[2J'"),
-        (("set", "x", "echo", "--every", "0s"), 4, "must be a whole number and a unit"),
+        (("set", "x", "echo", "--every", "0s"), 4, "must be a whole number and a unit, from 1s to 366d: "),
         (("set", "x", "echo", "--every", "1s", "--missed", "some"), 4, 'must be one of "skip", "last", "all"'),
         (("set", "a/b", "echo", "--every", "1s"), 2, "the name of a schedule has 1 to 64 letters"),
         (("show", "nothing-here"), 1, "no schedule is called nothing-here"),

@@ -12,6 +12,7 @@ from observatory.core.command import Cancel, Succeed
 from observatory.core.errors import ViewsUnavailable
 from observatory.core.folds import STATS_VIEW
 from observatory.core.handler import Isolation, TypeInfo
+from observatory.core.job import JobStatus
 from observatory.job_store.port import Order, WorkerInfo
 from tests.surfaces.http.services import World, client, problem, submit
 
@@ -184,11 +185,31 @@ class TestJobs:
         assert (answer.status_code, problem(answer)["code"]) == (400, code)
         assert "<script>" not in answer.text
 
-    async def test_a_refusal_names_the_parameter_as_the_caller_wrote_it(self, world: World) -> None:
+    @pytest.mark.parametrize(
+        ("asked", "detail"),
+        [
+            ("/jobs?correlationId=zzz", "correlationId must be a UUID"),
+            ("/jobs?limit=501", "limit must be a whole number from 1 to 500"),
+            ("/jobs?limit=ten", "limit must be a whole number from 1 to 500"),
+            (
+                "/jobs?limit=0&queue=" + "q" * 65,
+                "limit must be a whole number from 1 to 500; queue must be text of at most 64 characters",
+            ),
+            ("/jobs?status=FOO", f"status must be one of {', '.join(JobStatus)}"),
+            ("/events?after=x", f"after must be a whole number from 0 to {limits.JSON_INTEGER_MAX}"),
+            ("/events?format=xml", "format must be one of envelope, cloudevents"),
+            ("/jobs?type=" + "t" * 51, "type must be text of at most 50 characters"),
+            ("/stream?generation=a+b", "generation must be of the form ^[0-9A-Za-z-]{1,64}$"),
+            (f"/jobs/{NO_JOB}/logs?attempt=0", "attempt must be a whole number from 1 to 100"),
+        ],
+    )
+    async def test_a_refusal_of_a_query_speaks_in_the_words_of_its_caller(
+        self, asked: str, detail: str, world: World
+    ) -> None:
         async with client(world.read_model()) as http:
-            refused = problem(await http.get("/jobs?correlationId=zzz"))
+            refused = problem(await http.get(asked))
 
-        assert refused["detail"].startswith("correlationId: ")
+        assert sorted(refused["detail"].split("; ")) == detail.split("; ")
 
     async def test_a_changed_or_foreign_cursor_is_refused(self, world: World) -> None:
         gateway = world.gateway()

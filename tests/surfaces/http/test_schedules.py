@@ -370,6 +370,16 @@ class TestPreview:
         assert instants
         assert instants[-1] - datetime.fromisoformat(after) <= timedelta(days=366 * limits.CRON_YEARS_MAX)
 
+    async def test_instants_and_intervals_beyond_their_bounds_are_told_them(self, world: World) -> None:
+        far = "9999-12-31T23:59:59Z"
+        after = problem(await read(world, f"/schedule-preview?every=1s&after={far}"))
+        anchor = problem(await put(world, type="report", every="1s", anchor=far))
+        every = problem(await put(world, type="report", every="0s"))
+
+        assert after["detail"].endswith("in the years 1000 to 2900")
+        assert anchor["detail"].endswith(f', in the years 1000 to 2999, not "{far}"')
+        assert "from 1s to 366d: " in every["detail"]
+
     @pytest.mark.parametrize(
         ("query", "code"),
         [

@@ -78,6 +78,11 @@ def test_documents_are_bounded_in_canonical_bytes(name: str, bytes_max: int) -> 
     assert (refused.value.code, refused.value.pointer) == (f"{name}_too_large", f"/{name}")
 
 
+def test_a_time_out_of_every_bound_is_told_the_bound() -> None:
+    with pytest.raises(InvalidJob, match="at most 366 days ahead, not"):
+        checked(runAt="9999-12-31T23:59:59Z")
+
+
 def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(InvalidJob) as refused:
         checked(type="", priority=10, queue=1)

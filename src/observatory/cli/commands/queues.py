@@ -103,7 +103,8 @@ def limit(name: str, most: str, /, *, target: Target = TARGET) -> int:
 def _most(text: str) -> int | None:
     if text.lower() == "none":
         return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(limits.QUEUE_CONCURRENCY_MAX))):
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(limits.QUEUE_CONCURRENCY_MAX))
+    if not is_number or not 1 <= int(text) <= limits.QUEUE_CONCURRENCY_MAX:
         bound = f"a whole number from 1 to {limits.QUEUE_CONCURRENCY_MAX}, or none"
         raise UsageError(f"{text!r} is not a limit", f"a limit is {bound}")
     return int(text)

@@ -26,6 +26,7 @@ from observatory.edge.access import Access, RouteRule, check_access
 from observatory.edge.asgi import AsgiApp, Head, Receive, head_of
 from observatory.edge.door import Door
 from observatory.edge.health import Check, Readiness, readiness_of
+from observatory.edge.http.query_words import query_fault, wire_name
 from observatory.edge.links import links_of
 from observatory.edge.metrics import HttpMetrics
 from observatory.edge.openapi import completed
@@ -209,7 +210,7 @@ def query_names(handler: BaseRouteHandler) -> set[str]:
     for name, field in handler.parsed_fn_signature.parameters.items():
         if name in in_path or name in _NOT_QUERY:
             continue
-        names.add(getattr(field.kwarg_definition, "name", None) or name)
+        names.add(wire_name(name, field))
     return names
 
 
@@ -222,7 +223,8 @@ _NOT_QUERY: Final = frozenset({"request", "scope", "headers", "state", "data", "
 
 def to_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The answer to any error of a route."""
-    known = _translated(error)
+    scope: Any = request.scope
+    known = _translated(error, scope.get("route_handler"))
     head = head_in(request)
     problem = problem_of(known, correlation_id=head.correlation_id)
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -233,11 +235,11 @@ def to_problem(request: Request[Any, Any, Any], error: Exception) -> Response[by
     return Response(body, status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=dict(headers_of(known)))
 
 
-def _translated(error: Exception) -> Exception:
-    """An error of the framework as one of ours; every other one as it is."""
+def _translated(error: Exception, handler: object) -> Exception:
+    """An error of the framework, met on the way to *handler*, as one of ours; every other one as it is."""
     match error:
         case ValidationException():
-            return BadQuery(_validation_detail(error), code="bad_query")
+            return BadQuery(_validation_detail(error, handler), code="bad_query")
         case NotFoundException():
             return HttpRefused(404, "not_found", "nothing is here; /openapi.json lists what is")
         case MethodNotAllowedException():
@@ -248,15 +250,10 @@ def _translated(error: Exception) -> Exception:
             return error
 
 
-def _validation_detail(error: ValidationException) -> str:
-    faults = error.extra if isinstance(error.extra, list) else []
-    named = [f"{_wire_name(fault.get('key'))}: {fault.get('message')}" for fault in faults if isinstance(fault, dict)]
+def _validation_detail(error: ValidationException, handler: object) -> str:
+    faults: list[Any] = error.extra if isinstance(error.extra, list) else []
+    named = [query_fault(handler, str(fault["key"])) for fault in faults if "key" in fault]
     return "; ".join(named) or "a query parameter is wrong"
-
-
-def _wire_name(name: Any) -> str:
-    """As the caller wrote it: the framework names the argument of our function."""
-    return re.sub("_([a-z])", lambda match: match[1].upper(), str(name))
 
 
 # --- the routes of every service ------------------------------------------------------------------

@@ -72,7 +72,10 @@ def _instant(name: str, text: str | None) -> datetime | None:
             return at.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise BadQuery(f"{name} must be an RFC 3339 instant with an offset such as 2026-01-31T12:00:00Z")
+    raise BadQuery(
+        f"{name} must be an RFC 3339 instant with an offset such as 2026-01-31T12:00:00Z, "
+        f"in the years {_YEAR_MIN} to {_YEAR_MAX}"
+    )
 
 
 _YEAR_MIN, _YEAR_MAX = 1000, 2900
