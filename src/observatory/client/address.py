@@ -63,7 +63,7 @@ def find_address(
 
     Raises:
         Refused: An address is not a URL (`bad_address`).
-        NotReachable: Nothing is named, and nothing runs in the data folder; or a file there is damaged.
+        NotReachable: Nothing is named, and nothing runs in the data folder; or a file there that is needed is damaged.
     """
     environ = os.environ if environ is None else environ
     folder = data_dir_of(data_dir, environ)
@@ -71,9 +71,9 @@ def find_address(
         gateway = environ.get(GATEWAY_VARIABLE)
     gateway = checked_url(gateway) if gateway else None
     read_model = checked_url(read_model) if read_model else None
-    running = read_running(folder)
     if gateway is None and read_model is None:
-        return _of_running(running, folder, environ)
+        return _of_running(read_running(folder), folder, environ)
+    running = _running_if_readable(folder)
     if running is not None and gateway == running.gateway:
         read_model = read_model or running.read_model
     return Address(
@@ -81,6 +81,14 @@ def find_address(
         read_model=read_model,
         token=_token_for([url for url in (gateway, read_model) if url], running, folder, environ),
     )
+
+
+def _running_if_readable(folder: Path) -> Running | None:
+    """As `read_running`, where an address is named: without the file only the folder's token stays on this machine."""
+    try:
+        return read_running(folder)
+    except NotReachable:
+        return None
 
 
 def _of_running(running: Running | None, folder: Path, environ: Mapping[str, str]) -> Address:

@@ -175,3 +175,17 @@ def test_what_the_call_names_goes_before_the_environment(owned: Path) -> None:
 def test_an_address_of_the_environment_that_is_none_is_refused() -> None:
     with pytest.raises(Refused, match="is not an address"):
         find_address(environ={"ODD_GATEWAY_URL": "localhost"})
+
+
+def test_a_broken_file_does_not_matter_where_the_address_is_named(owned: Path) -> None:
+    (owned / "running.json").write_bytes(b"{")
+
+    here = find_address(gateway="http://127.0.0.1:3000", data_dir=owned, environ={})
+    away = find_address(gateway=RUNNING.gateway, data_dir=owned, environ={})
+    of_environment = find_address(environ={"ODD_GATEWAY_URL": "http://127.0.0.1:3000", "ODD_DATA_DIR": str(owned)})
+
+    assert (here.gateway, here.token) == ("http://127.0.0.1:3000", TOKEN)
+    assert (away.gateway, away.token) == (RUNNING.gateway, None)
+    assert of_environment == here
+    with pytest.raises(NotReachable, match="cannot tell where the services run"):
+        find_address(data_dir=owned, environ={})
