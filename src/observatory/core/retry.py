@@ -72,13 +72,14 @@ class Retry(Exception):
     Args:
         reason: Why, for the person who reads the history.
         in_s: Seconds until the next attempt; None leaves it to the type's policy.
+
+    Raises:
+        TypeError, ValueError: *in_s* is no number of seconds, or out of its bounds.
     """
 
     def __init__(self, reason: str = "", *, in_s: float | None = None) -> None:
         super().__init__(reason or "the handler asked for another attempt")
-        if in_s is not None and not 0 <= in_s <= limits.SNOOZE_S_MAX:
-            raise ValueError(f"in_s is {in_s}; it must be from 0 to {limits.SNOOZE_S_MAX} seconds")
-        self.in_s = in_s
+        self.in_s = None if in_s is None else _wait_s("Retry", in_s, least=0)
 
 
 class Discard(Exception):
@@ -91,10 +92,19 @@ class Snooze(Exception):
 
     Args:
         in_s: Seconds until then, at least `limits.SNOOZE_S_MIN`: each snooze leaves events for ever.
+
+    Raises:
+        TypeError, ValueError: As of `Retry`.
     """
 
     def __init__(self, in_s: float) -> None:
         super().__init__(f"snoozed for {in_s} s")
-        if not limits.SNOOZE_S_MIN <= in_s <= limits.SNOOZE_S_MAX:
-            raise ValueError(f"in_s is {in_s}; it must be from {limits.SNOOZE_S_MIN} to {limits.SNOOZE_S_MAX} seconds")
-        self.in_s = in_s
+        self.in_s = _wait_s("Snooze", in_s, least=limits.SNOOZE_S_MIN)
+
+
+def _wait_s(asked_by: str, in_s: object, *, least: float) -> float:
+    if isinstance(in_s, bool) or not isinstance(in_s, int | float):
+        raise TypeError(f"in_s of a {asked_by} is {in_s!r:.40}; it is a number of seconds")
+    if not least <= in_s <= limits.SNOOZE_S_MAX:
+        raise ValueError(f"in_s of a {asked_by} is {in_s}; it must be from {least} to {limits.SNOOZE_S_MAX} seconds")
+    return in_s

@@ -145,7 +145,7 @@ class Observatory:
             payload: The handler's parameters. Options have a call of their own: `options`.
 
         Raises:
-            UnknownType, InvalidJob, BadJson: Nothing was sent.
+            UnknownType, InvalidJob: Nothing was sent.
             RequestRefused, NotReachable, ServiceFailed: As `Client.submit`.
         """
         return self.client.send(requested(self, NO_OPTIONS, type, payload))

@@ -75,7 +75,7 @@ class Client:
         one, and is repeated for up to `limits.SUBMIT_PATIENCE_S` when a service does not answer.
 
         Raises:
-            InvalidJob, BadJson: An option or the payload is wrong; nothing was sent.
+            InvalidJob: An option or the payload is wrong; nothing was sent.
             NotReachable, ServiceFailed: It is not known whether the job exists. To be able to repeat the submit,
                 make a `request` first and `send` it.
         """

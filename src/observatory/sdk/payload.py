@@ -3,7 +3,7 @@
 import inspect
 import re
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, cast, get_type_hints
 
@@ -49,10 +49,9 @@ def payload_of(function: Callable[..., Any], type_name: str) -> Payload:
         )
         schema = _schema_of(struct, type_name)
     except Exception as error:  # noqa: BLE001 — an annotation may be anything
-        at_fault = next((one.name for one in named if not _has_json_form(hints.get(one.name, Any))), "a parameter")
         raise ValueError(
-            f"{at_fault} of {type_name} has a type without JSON form: {error}; a payload holds JSON, so take what can "
-            "be written as it, such as the path of a file or the id of a row"
+            f"{_at_fault(named, hints, type_name, error)}; a payload holds JSON, so take what can be written as it, "
+            "such as the path of a file or the id of a row"
         ) from None
     for parameter in named:
         if parameter.default is not _Kind.empty:
@@ -81,6 +80,16 @@ def _hints(function: Callable[..., Any], type_name: str) -> dict[str, Any]:
         return get_type_hints(inspect.unwrap(function), include_extras=True)
     except Exception as error:  # noqa: BLE001 — an annotation that is a text is code of the author
         raise ValueError(f"an annotation of {type_name} cannot be read: {error}") from None
+
+
+def _at_fault(named: Sequence[inspect.Parameter], hints: Mapping[str, Any], type_name: str, error: Exception) -> str:
+    """The first parameter whose annotation is none for JSON. If each is one by itself, what *error* says."""
+    for parameter in named:
+        annotation = hints.get(parameter.name, Any)
+        if not _has_json_form(annotation):
+            kind = reprlib.repr(inspect.formatannotation(annotation)).strip("'\"")
+            return f"{parameter.name} of {type_name} has a type without JSON form, {kind}"
+    return f"a parameter of {type_name} has a type without JSON form: {' '.join(str(error).split())}"
 
 
 def _has_json_form(annotation: Any) -> bool:

@@ -72,8 +72,8 @@ def request_of(
         correlation_id: Of the job whose handler asks; None outside of handlers.
 
     Raises:
-        InvalidJob: An option is out of its bounds; `pointer` names it.
-        BadJson: The payload or the metadata is not JSON that every store can hold.
+        InvalidJob: An option is out of its bounds, or the payload or the metadata is not JSON that every store can
+            hold; `pointer` names it.
     """
     _check_size(payload, "payload", limits.PAYLOAD_BYTES_MAX)
     given = {
@@ -176,7 +176,10 @@ def _check_size(value: Any, name: str, bytes_max: int) -> None:
     try:
         strict_json.decode(text)
     except BadJson as fault:
-        raise BadJson(fault.code, f"the {name}: {fault.detail}", pointer=f"/{name}{fault.pointer or ''}") from None
+        place = ".".join(step.replace("~1", "/").replace("~0", "~") for step in (fault.pointer or "").split("/")[1:])
+        where = f"{place} in the {name}" if place else f"the {name}"
+        detail = f"{where}: {fault.detail}"
+        raise InvalidJob(detail, code=fault.code, pointer=f"/{name}{fault.pointer or ''}") from None
 
 
 def _refuse(option: str, value: object, says: str) -> NoReturn:

@@ -102,7 +102,7 @@ def requested(app: Submits, options: JobOptions, type: TypeOrFunction, payload: 
 
     Raises:
         UnknownType: The application has no such type.
-        InvalidJob, BadJson: The payload does not fit the type, or an option is out of its bounds.
+        InvalidJob: The payload does not fit the type, or an option is out of its bounds.
     """
     handler = handler_of(app.handlers, type)
     job = current_job.get()

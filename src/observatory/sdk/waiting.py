@@ -1,5 +1,6 @@
 """Waiting for final jobs, of one handle or of many: the same steps for both clients."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 from observatory.client.errors import NotReachable, ServiceFailed, WaitedTooLong
@@ -7,6 +8,19 @@ from observatory.client.waiting import Waiting, is_final
 from observatory.core.job import JsonObject
 from observatory.core.sources import Clock
 from observatory.sdk.errors import ResultTimeout, timeout_of
+
+
+def _checked(timeout_s: object) -> float | None:
+    if timeout_s is None:
+        return None
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float):
+        raise TypeError(f"timeout_s is {timeout_s!r:.40}; it is a number of seconds, or None")
+    if timeout_s != timeout_s:  # noqa: PLR0124 — NaN alone differs from itself, and `isnan` takes no large integer
+        raise ValueError("timeout_s is NaN; it is a number of seconds, or None")
+    try:
+        return float(timeout_s)
+    except OverflowError:  # an integer beyond every float
+        return math.copysign(math.inf, timeout_s > 0 or -1)
 
 
 class Watch:
@@ -18,10 +32,14 @@ class Watch:
     that ended meanwhile cost one look each.
 
     Args:
-        timeout_s: For all of them together; None means as long as it takes.
+        timeout_s: For all of them together; None means as long as it takes. What is not above 0 looks once.
+
+    Raises:
+        TypeError, ValueError: *timeout_s* is no number of seconds.
     """
 
     def __init__(self, job_ids: Sequence[str], timeout_s: float | None, clock: Clock) -> None:
+        timeout_s = _checked(timeout_s)
         self._clock = clock
         self._ends_s = None if timeout_s is None else clock.monotonic() + timeout_s
         self._timeout_s = timeout_s

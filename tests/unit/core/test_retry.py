@@ -80,6 +80,19 @@ def test_another_attempt_may_follow_at_once_and_a_snooze_may_not():
         Snooze(0.999)
 
 
+@pytest.mark.parametrize("in_s", ["x", True, [], b"1"])
+def test_a_delay_that_is_no_number_is_refused_by_its_name(in_s: Any) -> None:
+    with pytest.raises(TypeError, match=r"in_s of a Retry is .*; it is a number of seconds"):
+        Retry(in_s=in_s)
+    with pytest.raises(TypeError, match=r"in_s of a Snooze is .*; it is a number of seconds"):
+        Snooze(in_s)
+
+
+def test_a_snooze_says_until_when() -> None:
+    with pytest.raises(TypeError, match=r"in_s of a Snooze is None; it is a number of seconds"):
+        Snooze(None)  # pyright: ignore[reportArgumentType]
+
+
 @pytest.mark.parametrize("in_s", [-0.001, limits.SNOOZE_S_MAX + 1, float("nan"), float("inf")])
 def test_a_handler_may_not_ask_for_a_delay_beyond_them(in_s):
     with pytest.raises(ValueError):

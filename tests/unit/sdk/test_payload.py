@@ -172,6 +172,9 @@ def starred(ctx: JobContext, *paths: str) -> None: ...
 def not_json(ctx: JobContext, *, lock: object) -> None: ...
 
 
+def complex_number(ctx: JobContext, *, x: complex) -> None: ...
+
+
 def unreadable(ctx: JobContext, *, path: "NoSuchName") -> None: ...  # noqa: F821 # pyright: ignore[reportUndefinedVariable]
 
 
@@ -183,6 +186,7 @@ def unreadable(ctx: JobContext, *, path: "NoSuchName") -> None: ...  # noqa: F82
         (positional, "cannot be given by name"),
         (starred, r"parameter \*paths: str of x cannot be given by name, .* as in \(ctx, \*, path: str\)"),
         (not_json, "lock of x has a type without JSON form"),
+        (complex_number, "^x of x has a type without JSON form, complex; a payload holds JSON, so [a-z ,]*$"),
         (unreadable, "NoSuchName"),
     ],
 )

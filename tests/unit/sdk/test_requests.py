@@ -8,7 +8,7 @@ import pytest
 
 from observatory.contracts import validate
 from observatory.core import limits
-from observatory.core.errors import BadJson, InvalidJob
+from observatory.core.errors import InvalidJob
 from observatory.sdk.requests import JobOptions, JobRequest, request_of
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
 
@@ -120,11 +120,26 @@ def test_each_request_has_a_key_of_its_own_unless_one_is_given() -> None:
     ],
 )
 def test_a_payload_that_no_store_can_hold_is_refused_here(payload: dict[str, Any], code: str) -> None:
-    with pytest.raises((InvalidJob, BadJson)) as refusal:
+    with pytest.raises(InvalidJob) as refusal:
         requested(payload)
 
     assert refusal.value.code == code
     assert (refusal.value.pointer or "").startswith("/payload")
+
+
+@pytest.mark.parametrize(
+    ("payload", "says", "pointer"),
+    [
+        ({"n": 2**60}, "n in the payload: ", "/payload/n"),
+        ({"a/b": [1, 2**60]}, "a/b.1 in the payload: ", "/payload/a~1b/1"),
+    ],
+)
+def test_what_no_store_can_hold_is_named_by_its_place(payload: dict[str, Any], says: str, pointer: str) -> None:
+    with pytest.raises(InvalidJob) as refusal:
+        requested(payload)
+
+    assert refusal.value.detail.startswith(says)
+    assert refusal.value.pointer == pointer
 
 
 def test_the_correlation_of_a_handler_gives_way_to_one_that_is_named() -> None:

@@ -1,5 +1,7 @@
 """How long a submit is repeated, and how jobs are looked at while they are waited for."""
 
+from typing import Any
+
 import pytest
 
 from observatory.client.errors import NotReachable, ServiceFailed
@@ -100,6 +102,23 @@ def test_services_that_stay_away_longer_than_a_restart_takes_end_the_wait() -> N
 
     with pytest.raises(NotReachable):
         watch.failed(NOBODY)
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "kind"),
+    [("x", TypeError), (True, TypeError), ([], TypeError), (float("nan"), ValueError)],
+)
+def test_a_time_out_that_is_no_number_is_refused_by_its_name(timeout_s: Any, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match=r"timeout_s is .*; it is a number of seconds, or None"):
+        Watch(["a"], timeout_s, ManualClock())
+
+
+@pytest.mark.parametrize("timeout_s", [float("inf"), 10**400])
+def test_any_large_number_is_a_time_out(timeout_s: float) -> None:
+    watch = Watch(["a"], timeout_s, ManualClock())
+    watch.saw(job("a", "PENDING"))
+
+    assert watch.pause_s == limits.WAIT_PAUSE_S_MIN
 
 
 def test_no_job_is_nothing_to_wait_for() -> None:
