@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import io
 import logging
 import multiprocessing
 import os
@@ -674,6 +675,89 @@ def say_thread(ctx: JobContext, *, text: str, times: int = 1) -> str:
 @app.job("say.process", runs_in="process")
 def say_process(ctx: JobContext, *, text: str, times: int = 1) -> str:
     return _say(ctx, text, times)
+
+
+class Unshowable:
+    def __str__(self) -> str:
+        raise ValueError("it cannot be shown")
+
+
+class Final:
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+class Talkative:
+    def __str__(self) -> str:
+        logging.getLogger("shop").warning("about to show %s", self)
+        return "myself"
+
+
+def _close_twice() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.close()
+        with stream as same:
+            same.write("")
+    wrapper: Any = io.TextIOWrapper(sys.stdout.buffer)
+    wrapper.close()
+
+
+def _detach() -> None:
+    for stream in (sys.stdout, sys.stdout.buffer):
+        with contextlib.suppress(io.UnsupportedOperation):
+            stream.detach()  # pyright: ignore[reportAttributeAccessIssue]
+            raise AssertionError("it let go")
+
+
+def _rewind() -> None:
+    for move in (lambda: sys.stdout.seek(0), lambda: sys.stdout.truncate(0)):
+        with contextlib.suppress(OSError):
+            move()
+
+
+_LONG = "%d" + "x" * 10**6
+
+MISUSES: dict[str, Callable[[], object]] = {
+    "template": lambda: logging.getLogger("shop").warning("%d rows", "three"),
+    "argument": lambda: logging.getLogger("shop").warning("%s rows", Unshowable()),
+    "message": lambda: logging.getLogger("shop").warning(Unshowable()),
+    "long": lambda: logging.getLogger("shop").warning(_LONG, "three"),
+    "recursive": lambda: logging.getLogger("shop").warning("%s", Talkative()),
+    "close": _close_twice,
+    "detach": _detach,
+    "reconfigure": lambda: sys.stdout.reconfigure(encoding="latin-1", errors="strict"),  # pyright: ignore[reportAttributeAccessIssue]
+    "rewind": _rewind,
+    "surrogate": lambda: print("a\ud800b"),
+    "bytes": lambda: (sys.stdout.buffer.write(b"caf\xc3\xa9 \xff\n"), sys.stdout.buffer.flush()),
+}
+
+
+def _misuse(ctx: JobContext, how: str) -> list[Any]:
+    if how == "stops":
+        ctx.log.warning("%s", Final())
+    if how == "replaces and closes":
+        sys.stdout = sys.stderr = io.StringIO()
+        sys.stdout.close()
+        return []
+    MISUSES[how]()
+    print("heard \u0444")
+    ctx.log.info("logged")
+    return [sys.stdout.encoding, sys.stdout.isatty(), sys.stdout.closed, sys.stdout.writable()]
+
+
+@app.job("misuse.async")
+async def misuse_async(ctx: JobContext, *, how: str) -> list[Any]:
+    return _misuse(ctx, how)
+
+
+@app.job("misuse.thread")
+def misuse_thread(ctx: JobContext, *, how: str) -> list[Any]:
+    return _misuse(ctx, how)
+
+
+@app.job("misuse.process", runs_in="process")
+def misuse_process(ctx: JobContext, *, how: str) -> list[Any]:
+    return _misuse(ctx, how)
 
 
 @app.job("say.raw", runs_in="process")

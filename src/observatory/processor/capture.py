@@ -4,18 +4,16 @@ Gives what a handler prints and logs in this process to the log of its attempt.
 Which attempt speaks is a context variable, so attempts that run at the same time keep apart: it follows
 the handler's coroutine or thread, the tasks that it starts and `asyncio.to_thread`. Not captured, because
 nothing says whose it is: a thread that the handler starts by itself, what is written to the descriptors
-below Python (`os.write`, C code, programs), and `sys.stdout.buffer`.
+below Python (`os.write`, C code, programs).
 """
 
 import logging
 import sys
 from contextvars import ContextVar
-from typing import Any, TextIO, cast
 
+from observatory.processor.handlers_stream import HandlersStream
+from observatory.processor.log_lines import LINE, ForgivingFormatter
 from observatory.processor.log_tail import LogTail
-
-LINE = "%(levelname)s %(name)s: %(message)s"
-"""How a log record is written into the log of an attempt."""
 
 _tail: ContextVar[LogTail | None] = ContextVar("attempt_log", default=None)
 
@@ -29,33 +27,6 @@ def current_tail() -> LogTail | None:
 def speak_into(tail: LogTail) -> None:
     """What is printed and logged in this context from now on belongs to *tail*: call it in one of its own."""
     _tail.set(tail)
-
-
-class _Stream:
-    """A stream of the process, for everybody but handlers."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
-
-    def write(self, text: str) -> int:
-        tail = current_tail()
-        if tail is None:
-            return self.stream.write(text)
-        if not isinstance(text, str):
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        tail.write_text(text)
-        return len(text)
-
-    def writelines(self, lines: Any) -> None:
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        if current_tail() is None:
-            self.stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
 
 
 class _Records(logging.Handler):
@@ -72,18 +43,22 @@ class Capture:
 
     def __init__(self) -> None:
         self._users = 0
+        self._streams: dict[str, HandlersStream] = {}
         self._records = _Records()
-        self._records.setFormatter(logging.Formatter(LINE))
+        self._records.setFormatter(ForgivingFormatter(LINE))
 
     def begin(self) -> None:
         self._users += 1
 
     def ensure(self) -> None:
-        """Put itself where it is not, or not any more: others replace the streams as well."""
+        """Put itself where it is not, or not any more: others replace the streams as well, and some close theirs."""
         for name in ("stdout", "stderr"):
+            self._drop_closed(name)
             stream = getattr(sys, name)
-            if stream is not None and not isinstance(stream, _Stream):
-                setattr(sys, name, cast("TextIO", _Stream(stream)))
+            if stream is not None and not isinstance(stream, HandlersStream):
+                ours = HandlersStream(stream, current_tail)
+                self._streams.setdefault(name, ours)
+                setattr(sys, name, ours)
         if self._records not in logging.root.handlers:
             logging.root.addHandler(self._records)
 
@@ -93,10 +68,18 @@ class Capture:
         if self._users > 0:
             return
         for name in ("stdout", "stderr"):
+            self._drop_closed(name)
             stream = getattr(sys, name)
-            if isinstance(stream, _Stream):
-                setattr(sys, name, stream.stream)
+            if isinstance(stream, HandlersStream):
+                setattr(sys, name, stream.below)
+        self._streams.clear()
         logging.root.removeHandler(self._records)
+
+    def _drop_closed(self, name: str) -> None:
+        """What a handler put in the place of a stream and closed would fail whoever writes next."""
+        first = self._streams.get(name)
+        if first is not None and getattr(getattr(sys, name), "closed", False) is True and not first.closed:
+            setattr(sys, name, first)
 
 
 CAPTURE = Capture()

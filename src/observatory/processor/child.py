@@ -18,7 +18,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from typing import NoReturn
+from typing import NoReturn, TextIO, cast
 
 from observatory.core.handler import Handler
 from observatory.core.job import Outcome, Progress
@@ -27,12 +27,14 @@ from observatory.processor import child_protocol as protocol
 from observatory.processor import ending
 from observatory.processor.app_spec import load_attribute, load_handlers
 from observatory.processor.call import arguments_of
-from observatory.processor.capture import LINE
+from observatory.processor.capture import current_tail
 from observatory.processor.child_reports import ChildReports
 from observatory.processor.context import JobContext, StopFlag
 from observatory.processor.current import current_job
+from observatory.processor.handlers_stream import HandlersStream
 from observatory.processor.left_behind import Surroundings
 from observatory.processor.lifeline import hang_on
+from observatory.processor.log_lines import LINE, ForgivingFormatter
 
 try:
     import resource
@@ -269,12 +271,15 @@ def _let_anybody_end_this() -> None:
 
 
 def _show_what_handlers_say() -> None:
-    """On standard error, line by line, so that a crash loses little of it."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
+    """On standard error, line by line, so that a crash loses little of it; no attempt can close it for the next."""
     faulthandler.enable()  # says where a fatal signal struck
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+            setattr(sys, name, cast("TextIO", HandlersStream(cast("TextIO", stream), current_tail)))
     shown = logging.StreamHandler()
-    shown.setFormatter(logging.Formatter(LINE))
+    shown.setFormatter(ForgivingFormatter(LINE))
     logging.basicConfig(level=logging.INFO, handlers=[shown])
 
 

@@ -44,7 +44,7 @@ def traceback_of(error: BaseException) -> str | None:
         if trace is None:
             return None
         shortened = (plain(entry, limits.TRACEBACK_LINE_BYTES_MAX) for entry in _entries(error, trace))
-        return _newest("".join(shortened), limits.ERROR_TRACEBACK_BYTES_MAX)
+        return newest("".join(shortened), limits.ERROR_TRACEBACK_BYTES_MAX)
     except BaseException:  # noqa: BLE001 — the lines of a frame may come from a loader of the handler's
         return None
 
@@ -89,8 +89,9 @@ def _has_few_causes(error: BaseException) -> bool:
     return True
 
 
-def _newest(text: str, bytes_max: int) -> str:
-    encoded = text.encode()
+def newest(text: str, bytes_max: int) -> str:
+    """The end of *text* in at most *bytes_max* bytes, where a traceback says what went wrong."""
+    encoded = text.encode(errors="backslashreplace")
     if len(encoded) <= bytes_max:
         return text
     return ELLIPSIS + encoded[len(encoded) - bytes_max + len(ELLIPSIS.encode()) :].decode(errors="ignore")

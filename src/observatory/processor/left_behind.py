@@ -6,6 +6,7 @@ left alone: to keep what was loaded is why children are kept. Python's view coun
 signal handler of an extension that Python does not know is not seen.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -33,12 +34,13 @@ class Surroundings:
         self._threads = frozenset(threading.enumerate())
         self._has_children = _has_children()
         self._limits = _limits()
+        self._streams = sys.stdout, sys.stderr
         self._handlers = _signal_handlers()
         self._has_timers = _has_timers()
 
     def restore(self) -> str | None:
         """
-        Go back to the folder and the umask of the beginning.
+        Go back to the folder, the umask and the standard streams of the beginning.
 
         Returns:
             What is left of the attempt that cannot be taken back, for a person to read; None if nothing is.
@@ -46,6 +48,7 @@ class Surroundings:
         try:
             os.umask(self._umask)
             self._restore_folder()
+            self._restore_streams()
             left = self._left()
         except BaseException as error:  # noqa: BLE001 — a handler can replace what is called here
             return f"something that cannot be looked at ({type(error).__name__})"
@@ -66,6 +69,13 @@ class Surroundings:
     def _restore_folder(self) -> None:
         if self._folder is not None and _folder() != self._folder and os.access(self._folder, os.X_OK):
             os.chdir(self._folder)
+
+    def _restore_streams(self) -> None:
+        for name, stream in zip(("stdout", "stderr"), self._streams, strict=True):
+            if getattr(sys, name) is not stream:
+                with contextlib.suppress(Exception):  # it may be closed, or anything
+                    getattr(sys, name).flush()
+                setattr(sys, name, stream)
 
 
 def _folder() -> str | None:

@@ -9,6 +9,7 @@ from typing import TextIO
 import pytest
 import structlog
 
+from observatory.core import limits
 from observatory.runtime.logging import JOB_LOGGER, configure_logging
 
 
@@ -100,6 +101,62 @@ def test_what_a_handler_logs_cannot_steer_a_terminal() -> None:
     assert "\x1b]0" not in said
     assert "\x1b[2J" not in said
     assert "\\x1b]0;title\\x07" in said
+
+
+def test_a_text_is_shown_up_to_its_limit_and_of_a_longer_one_the_beginning() -> None:
+    stream, people = io.StringIO(), Terminal()
+    most = "a" * limits.SERVICE_LOG_VALUE_BYTES_MAX
+    for shown in (stream, people):
+        configure_logging("info", stream=shown)
+        logging.getLogger("shop").error(most)
+        logging.getLogger("shop").error("%sa", most)
+        structlog.get_logger().error(most * 1000)
+
+    whole, *cut = records(stream)
+    assert whole["event"] == most
+    assert [record["event"] for record in cut] == [most[:-3] + "…"] * 2
+    assert [line.count("a" * 100) >= 80 and len(line) < 9000 for line in people.getvalue().splitlines()] == [True] * 3
+
+
+def test_a_line_is_shown_up_to_its_limit_and_a_longer_one_without_its_extras() -> None:
+    stream = io.StringIO()
+    configure_logging("info", stream=stream)
+    log = logging.getLogger("shop")
+    log.error("many", extra={"rows": [""]})
+    most = limits.SERVICE_LOG_LINE_BYTES_MAX - len(stream.getvalue()) + 1  # a line end is not counted
+    log.error("many", extra={"rows": ["a" * most]})
+    log.error("many", extra={"rows": ["a" * (most + 1)]})
+
+    _, whole, longer = stream.getvalue().splitlines()
+    assert len(whole) == limits.SERVICE_LOG_LINE_BYTES_MAX
+    assert json.loads(longer).keys() == {"event", "level", "timestamp", "left_out"}
+    assert json.loads(longer)["event"] == "many"
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_of_a_long_traceback_the_end_is_shown(stream: io.StringIO) -> None:
+    configure_logging("info", stream=stream)
+    try:
+        raise ValueError("a" * 10**6 + "\ud800 the end")
+    except ValueError as error:
+        structlog.get_logger().error("failed", exc_info=error)
+        logging.getLogger("shop").exception("failed")
+
+    assert stream.getvalue().count("the end") == 2
+    assert len(stream.getvalue()) < 4 * limits.SERVICE_LOG_VALUE_BYTES_MAX
+
+
+def test_an_extra_that_cannot_be_shown_costs_no_more_than_its_record() -> None:
+    class Unshowable:
+        def __str__(self) -> str:
+            raise ValueError("it cannot be shown")
+
+    stream = io.StringIO()
+    configure_logging("info", stream=stream)
+    logging.getLogger("shop").error("sold", extra={"what": Unshowable()})
+
+    (record,) = records(stream)
+    assert record["event"] == "sold (could not be formatted: ValueError: it cannot be shown)"
 
 
 @pytest.fixture

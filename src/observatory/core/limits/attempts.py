@@ -87,6 +87,18 @@ ATTEMPT_LOG_SAVE_S = 3.0
 ATTEMPT_LOGS_KEPT = 10
 """Logs kept of one job, the newest: snoozes and releases cost no attempt, but each may leave a log."""
 
+LOG_FAULT_PART_BYTES_MAX = 1024
+"""Of a record that cannot be formatted: its template, and what went wrong, each."""
+
+LOG_NESTING_MAX = 3
+"""Records that are formatted inside of one another, by an argument that logs while it is turned into text."""
+
+SERVICE_LOG_VALUE_BYTES_MAX = 8 * 1024
+"""Of one text in a line of the service's log, where handlers log too: the end of a traceback, else the beginning."""
+
+SERVICE_LOG_LINE_BYTES_MAX = 128 * 1024
+"""A line of the service's log; one that would be longer has its message and its traceback, and no more."""
+
 CHILD_READ_BYTES = 64 * 1024
 """What is read of a child's output at once: as much as a pipe holds."""
 
