@@ -177,7 +177,7 @@ def test_interrupted_it_leaves_nothing_running_and_no_folder(
     process.send_signal(number)
     _, said = process.communicate(timeout=READY_S_MAX)
 
-    assert (process.returncode, said) == (130, "")
+    assert (process.returncode, said) == (128 + number, "")
     assert list(temporary.iterdir()) == []
     assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -113,13 +114,55 @@ def test_a_backup_onto_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path
     assert [path.name for path in small_disk.iterdir()] == ["filler"]
 
 
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C")])
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_backup_that_is_ended_leaves_nothing_and_says_so(
+    tmp_path: Path, number: signal.Signals, name: str, options: list[str]
+) -> None:
+    data, target = tmp_path / "data", tmp_path / "backups"
+    up = Up(data).until_ready()
+    for _ in range(6):
+        up.post("/jobs/batch", [{"type": "nobody", "payload": {"text": "x" * 8_000}} for _ in range(900)])
+    up.stop()
+    target.mkdir()
+    process = subprocess.Popen(
+        [*PROGRAM, "backup", str(target / "backup"), *options], cwd=ROOT, env=environment(data),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not any(target.iterdir()):
+        time.sleep(0.001)
+
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+
+    assert (process.returncode, out) == (128 + number, "")
+    assert err.count("\n") == 1
+    assert f"ended by {name}: no backup was made" in err
+    assert list(target.iterdir()) == []
+
+
+def test_what_a_killed_backup_left_is_named_by_the_next_one(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    Up(data).until_ready().stop()
+    dead = subprocess.Popen([*PROGRAM, "--version"], stdout=subprocess.DEVNULL)
+    dead.wait()
+    remains = tmp_path / f"backup.partial-{dead.pid}"
+    remains.mkdir()
+
+    done = odd(data, "backup", str(tmp_path / "backup"))
+
+    assert done.returncode == 0
+    assert f"a backup that was killed left {remains}: remove it" in done.stderr
+    assert remains.is_dir()
+
+
 def test_a_restore_onto_a_full_disk_is_one_line_and_leaves_what_was_there(tmp_path: Path, small_disk: Path) -> None:
     data = tmp_path / "data"
     Up(data).until_ready().stop()
     assert odd(data, "backup", str(tmp_path / "backup")).returncode == 0
     fill(small_disk, left_bytes=16 * KIB)
 
-    done = odd(data, "restore", str(tmp_path / "backup"), "--data-dir", str(small_disk))
+    done = odd(data, "restore", str(tmp_path / "backup"), "--data-dir", str(small_disk), "--force")
 
     assert done.returncode == 1
     assert "no space is left" in done.stderr

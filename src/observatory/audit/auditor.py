@@ -1,8 +1,9 @@
 """
 The audit: one pass over the log in order of position, one over the rows, then a second look at every suspect.
 
-It runs beside a live system. What is compared is the state at the position that was the head when
-the audit began; a row that has gone on since is judged with the rest of its events.
+It runs beside a live system, over short reads or as of one instant. Over short reads nothing may be pruned meanwhile:
+its caller has to look. What is compared is the state at the position that was the head when the audit began; a row that
+has gone on since is judged with the rest of its events.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,8 +27,8 @@ from observatory.job_store.pruning import Pruning, Rollup, RollupUnreadable
 from observatory.view_store.port import ViewStore
 
 T = TypeVar("T")
-Say = Callable[[int, int], None]
-"""Told (done, total) about once a second."""
+Say = Callable[[str, int, int], None]
+"""Told what is being done, and how many of how many, about twice a second; a total of 0 is not known."""
 
 
 class Auditor:
@@ -137,7 +138,7 @@ class Auditor:
                 counters.take(event)
                 await self._take(event)
             else:
-                self._tell(position, self._head * 2)
+                self._tell("reading events", position, self._head)
                 continue
             break
 
@@ -227,6 +228,7 @@ class Auditor:
         first_of: dict[str, str] = {}
         position = 0
         while position < self._head and (events := await self._page(position)):
+            self._tell("comparing the ids of events", position, self._head)
             for event in events:
                 position = event.position or self._head
                 if hash(event.event_id) not in suspects or position > self._head:
@@ -241,6 +243,7 @@ class Auditor:
         """Read the log again for the events that moved the counters *names* last; nothing when there are none."""
         movers, position = Movers(names, self._pruned.stats), 0
         while names and position < until and (events := await self._page(position)):
+            self._tell("looking for what moved the counters", position, until)
             for event in events:
                 position = event.position or until
                 if position <= until:
@@ -250,14 +253,14 @@ class Auditor:
     # --- the rows -----------------------------------------------------------------------------
 
     async def _read_rows(self) -> None:
-        before, total = None, max(len(self._histories) + len(self._suspects), 1)
+        before, total = None, len(self._histories) + len(self._suspects)
         while True:
             page = await self._queries.jobs(JobFilter(), before=before, count_max=limits.PAGE_ITEMS_MAX)
             for job in page.jobs:
                 self._compare(job)
             for job_id in page.unreadable:
                 self._set_aside(job_id)
-            self._tell(self._head + self._head * min(self._rows_seen, total) // total, self._head * 2)
+            self._tell("comparing jobs", self._rows_seen, max(total, self._rows_seen))
             before = page.next_before
             if before is None:
                 return
@@ -293,7 +296,7 @@ class Auditor:
 
     async def _judge_suspects(self) -> None:
         """Everything that looked wrong is read again, the row before its events: only then it is reported."""
-        for job_id in self._suspects:
+        for job_id in self._told(list(self._suspects)):
             verdict = await self._judge.judge(job_id)
             self._is_ledger_exact &= verdict.is_guilty
             if verdict.status is not None:
@@ -302,12 +305,12 @@ class Auditor:
             verdict = await self._judge.judge(job_id)
             if verdict.status is not None and not verdict.has_events:
                 self._count_row(verdict.status)
-        for job_id in list(self._histories.job_ids()):
+        for job_id in self._told(list(self._histories.job_ids())):
             await self._judge.judge(job_id)
 
     def _told(self, items: list[T]) -> Iterable[T]:
-        for item in items:
-            self._tell(self._head * 2, self._head * 2)
+        for number, item in enumerate(items):
+            self._tell("looking again at jobs", number, len(items))
             yield item
 
     # --- the books ----------------------------------------------------------------------------
@@ -339,8 +342,8 @@ class Auditor:
                 self._findings.add(Code.LEDGER_DIFFERS, None, why)
         return ledger
 
-    def _tell(self, done: int, total: int) -> None:
+    def _tell(self, what: str, done: int, total: int) -> None:
         now_s = self._clock.monotonic()
         if self._say is not None and now_s - self._said_s >= limits.AUDIT_SAY_S:
             self._said_s = now_s
-            self._say(done, total)
+            self._say(what, done, total)

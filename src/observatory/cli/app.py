@@ -72,8 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _run(tokens, is_debug=is_debug)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        code = ExitCode.INTERRUPTED
+    except KeyboardInterrupt as error:
+        from observatory.cli.interruption import exit_code_of
+
+        code = exit_code_of(error)
     except BrokenPipeError:
         _give_up_stdout()
         code = ExitCode.DONE

@@ -13,7 +13,9 @@ class ExitCode(IntEnum):
     REJECTED = 4
     JOB_FAILED = 5
     TIMED_OUT = 6
+    HUNG_UP = 129
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 MEANING: dict[ExitCode, str] = {
@@ -26,5 +28,7 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.REJECTED: "The service refused what was sent, with a code and a pointer. Nothing was stored.",
     ExitCode.JOB_FAILED: "`submit --wait` and `watch JOB`: the job was accepted and ended FAILED or CANCELLED.",
     ExitCode.TIMED_OUT: "`submit --wait`: the job was accepted and was not final in time. It goes on.",
+    ExitCode.HUNG_UP: "Ended by SIGHUP, as when a terminal is closed; else as 143.",
     ExitCode.INTERRUPTED: "Interrupted by Ctrl-C.",
+    ExitCode.TERMINATED: "Ended by SIGTERM. `backup`, `restore`, `demo` and `doctor` clean up first.",
 }

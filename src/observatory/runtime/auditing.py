@@ -22,7 +22,7 @@ from observatory.engine.sqlite_reader import SqliteReader
 from observatory.engine.sqlite_schema import damage, schema_faults
 from observatory.event_log.port import EventLog
 from observatory.job_store.port import JobQueries
-from observatory.job_store.pruning import Pruning
+from observatory.job_store.pruning import Pruning, RollupUnreadable
 from observatory.runtime.data_folder import DataFolder
 from observatory.runtime.sources import SystemClock
 from observatory.view_store.port import ViewStore
@@ -47,10 +47,13 @@ def audit_folder(path: Path, *, drivers: Drivers, say: Say | None = None, clock:
     """
     Audit the database of the data folder at *path* without changing a byte of it.
 
-    Not to be called in a running event loop.
+    Beside an owner the history is read in short reads, so that the owner's write-ahead log can begin anew meanwhile.
+    What is reported was found as of one instant: if the short reads find a fault, or something was pruned between
+    them, all is read again in one. The check of the file itself is one long read. Not to be called in a running event
+    loop.
 
     Args:
-        say: Told (done, total) about twice a second.
+        say: Told at once that the file is checked, whose end nobody knows, then how far the reading is.
 
     Raises:
         DataFolderUnusable: Missing, not a database of ours, of an older release, or damaged.
@@ -59,17 +62,33 @@ def audit_folder(path: Path, *, drivers: Drivers, say: Say | None = None, clock:
     """
 
     def audit(file: SqliteReader) -> AuditReport:
-        auditor = Auditor(
-            queries=drivers.queries(file),
-            log=drivers.log(file),
-            views=drivers.views(file),
-            pruning=drivers.pruning(file),
-            view=STATS_VIEW,
-            clock=clock or SystemClock(),
-            say=say,
-            known=_faults_of_file(file, load_migrations(drivers.migrations)),
-        )
-        return asyncio.run(auditor.run())
+        if say is not None:
+            say(f"checking the file, {file.path.stat().st_size / 1e6:,.0f} MB", 0, 0)
+        migrations = load_migrations(drivers.migrations)
+        known = _faults_of_file(file, migrations)
+
+        def compare() -> AuditReport:
+            auditor = Auditor(
+                queries=drivers.queries(file),
+                log=drivers.log(file),
+                views=drivers.views(file),
+                pruning=drivers.pruning(file),
+                view=STATS_VIEW,
+                clock=clock or SystemClock(),
+                say=say,
+                known=known,
+            )
+            return asyncio.run(auditor.run())
+
+        if file.has_owner_file and not known:
+            _end_snapshot(file)
+            before = _pruned(file, drivers)
+            report = compare()
+            if report.is_clean and before is not None and before == _pruned(file, drivers):
+                _check_schema(file, migrations)
+                return report
+            _begin_snapshot(file, migrations)
+        return compare()
 
     return read_folder(path, audit, migrations=drivers.migrations)
 
@@ -137,6 +156,25 @@ def _faults_of_file(file: SqliteFile, migrations: list[Migration]) -> list[tuple
         *((Code.SCHEMA_DIFFERS, f"{file.path}: {fault}") for fault in schema),
         *((Code.FILE_DAMAGED, f"{file.path}: {fault}") for fault in damaged),
     ]
+
+
+def _end_snapshot(file: SqliteReader) -> None:
+    file.read_now(lambda connection: connection.execute("COMMIT"))
+
+
+def _begin_snapshot(file: SqliteReader, migrations: list[Migration]) -> None:
+    """What is read from now on is as of one instant; an owner may have come meanwhile with another schema."""
+    file.read_now(lambda connection: connection.execute("BEGIN"))
+    _check_schema(file, migrations)
+
+
+def _pruned(file: SqliteReader, drivers: Drivers) -> tuple[int, int] | None:
+    """Jobs and events that were pruned so far: equal before and after, nothing was in between. None if unreadable."""
+    try:
+        rollup = asyncio.run(drivers.pruning(file).rollup(STATS_VIEW))
+    except RollupUnreadable:
+        return None
+    return rollup.jobs, rollup.events
 
 
 def _check_schema(file: SqliteFile, migrations: list[Migration]) -> None:

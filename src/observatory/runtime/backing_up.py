@@ -43,23 +43,26 @@ def back_up(
             back to the disk later even if the source cannot.
 
     Raises:
-        BackupUnusable: *target* exists, or the copy is damaged as its source is.
+        BackupUnusable: *target* exists or is in *data_dir*, or the copy is damaged as its source is.
         DataFolderUnusable, DataTooNew: The source cannot be read, or *target* not written.
     """
     target = target.absolute()
+    if target.resolve().is_relative_to(data_dir.resolve()):
+        raise BackupUnusable(f"{target} is in the data folder {data_dir}: both would be lost together", _ELSEWHERE)
     with usable(target.parent, elsewhere=_ELSEWHERE), new_folder(target) as folder:
         database = folder / DATABASE
         make_private(database)
 
         def copy(file: SqliteReader) -> None:
             # Begun anew when an owner came in between: what was copied without locks may be torn.
+            say("copying", 0, 0)
             _compact(file, database) if is_compact else _copy(file, database, say)
 
         read_folder(data_dir, copy, migrations=drivers.migrations, in_snapshot=not is_compact)
         sync_file(database)
-        report = audit_folder(folder, drivers=drivers, say=lambda done, total: say("auditing", done, total))
+        report = audit_folder(folder, drivers=drivers, say=say)
         _refuse_damaged(report, data_dir)
-        manifest = _manifest(database, report, version, clock, lambda done, total: say("hashing", done, total))
+        manifest = _manifest(database, report, version, clock, lambda done, total: say("hashing bytes", done, total))
         write_manifest(folder, manifest)
     return manifest
 
@@ -86,7 +89,7 @@ def _copy(file: SqliteReader, database: Path, say: Say) -> None:
             connection.backup(
                 target,
                 pages=limits.BACKUP_PAGES,
-                progress=lambda _, remaining, total: say("copying", total - remaining, total),
+                progress=lambda _, remaining, total: say("copying pages", total - remaining, total),
             )
         finally:
             target.close()

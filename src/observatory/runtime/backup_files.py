@@ -6,6 +6,7 @@ name is complete. Everything in it is readable by its owner alone.
 """
 
 import contextlib
+import glob
 import hashlib
 import os
 import shutil
@@ -25,6 +26,9 @@ FORMAT = 1
 
 Say = Callable[[int, int], None]
 """Told (done, total)."""
+
+_PARTIAL = ".partial-"
+"""Between the name of a backup that is being made and the number of the process that makes it."""
 
 _PIECE_BYTES = 4 * 1024 * 1024
 
@@ -62,12 +66,15 @@ def new_folder(path: Path) -> Generator[Path]:
     A private folder that becomes *path* when the block ends, and is gone when it fails.
 
     Raises:
-        BackupUnusable: *path* exists; nothing was touched.
+        BackupUnusable: *path* exists, or what a killed backup left is in the way; nothing was touched.
     """
     if path.exists() or path.is_symlink():
         raise BackupUnusable(f"{path} exists already", "name a folder that does not exist")
-    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
-    partial.mkdir(mode=0o700)
+    partial = path.with_name(f"{path.name}{_PARTIAL}{os.getpid()}")
+    try:
+        partial.mkdir(mode=0o700)
+    except FileExistsError:  # where every run has the same number, as in a container
+        raise BackupUnusable(f"{partial} is in the way: a backup that was killed left it", "remove it") from None
     try:
         yield partial
         sync_folder(partial)
@@ -76,6 +83,33 @@ def new_folder(path: Path) -> Generator[Path]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def left_over(path: Path) -> list[Path]:
+    """
+    What backups to *path* left that were killed.
+
+    A process with their number may run on another machine, or in a container: they are for a person to remove.
+    """
+    path = path.absolute()
+    try:
+        found = sorted(path.parent.glob(f"{glob.escape(path.name)}{_PARTIAL}*"))
+    except OSError:
+        return []
+    return [one for one in found if not _runs(one.name.rpartition("-")[2])]
+
+
+def _runs(number: str) -> bool:
+    """True also for what is no number of a process, and where the system does not tell."""
+    if os.name == "nt" or not number.isdecimal():
+        return True
+    try:
+        os.kill(int(number), 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return int(number) != os.getpid()
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

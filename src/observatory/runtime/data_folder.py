@@ -48,6 +48,8 @@ class DataFolder:
         self.running_file = path / RUNNING_FILE
         self._lock_file = path / "lock"
         self._lock: IO[bytes] | None = None
+        own = (self.token_file.name, self.running_file.name, self._lock_file.name, "config.toml")
+        self._own_names = frozenset({*own, *(f"{name}.new" for name in own), "lost+found"})
         self.warnings: list[str] = []
         """What was found that a person should know of, one line each; `open` and `token` add to it."""
 
@@ -76,6 +78,10 @@ class DataFolder:
         if self.token_file.exists() and not _has_bytes(self.database):
             # The token is made after the database, so there was one.
             self.warnings.append("the data folder was used before but has no jobs: beginning anew")
+
+    def is_own(self, name: str) -> bool:
+        """True for the name of what an observatory keeps in its folder, and of what a file system does."""
+        return name.startswith(self.database.name) or name in self._own_names
 
     def _make(self) -> None:
         try:

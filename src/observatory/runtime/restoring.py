@@ -35,7 +35,7 @@ def restore(
     backup may be given to other events than before.
 
     Args:
-        is_forced: Move a database that is there aside, instead of refusing.
+        is_forced: Move a database that is there aside and leave other files as they are, instead of refusing.
 
     Returns:
         The manifest, and where the earlier database was moved to, if there was one.
@@ -43,7 +43,8 @@ def restore(
     Raises:
         BackupUnusable: It is not a backup, not whole, or changed.
         DataTooNew: A later release made it.
-        DataFolderInUse, DataFolderUnusable: The folder has an owner, has data, or cannot be written.
+        DataFolderInUse, DataFolderUnusable: The folder has an owner, has data or files of something else, or cannot be
+            written.
     """
     manifest = read_manifest(backup)
     known = len(load_migrations(drivers.migrations))
@@ -53,6 +54,8 @@ def restore(
             f"restore it with release {manifest.version} or a later one",
         )
     folder = DataFolder(data_dir)
+    if not is_forced:
+        _refuse_foreign(folder)
     folder.open()
     try:
         has_data = folder.database.exists() and folder.database.stat().st_size > 0
@@ -64,7 +67,7 @@ def restore(
             coming = folder.database.with_name(f"{DATABASE}.restoring")
             _remove(coming)  # of a restore that was killed
             try:
-                copy_checked(manifest, backup / DATABASE, coming, lambda done, total: say("copying", done, total))
+                copy_checked(manifest, backup / DATABASE, coming, lambda done, total: say("copying bytes", done, total))
                 _prepare(coming, open_file, ids)
             except BaseException:
                 _remove(coming)
@@ -73,6 +76,20 @@ def restore(
         return manifest, aside
     finally:
         folder.close()
+
+
+def _refuse_foreign(folder: DataFolder) -> None:
+    """Nothing is touched in a folder that is somebody else's. One with a database is ours, whatever is beside it."""
+    with usable(folder.path):
+        if not folder.path.is_dir() or (folder.database.exists() and folder.database.stat().st_size > 0):
+            return
+        foreign = sorted(path.name for path in folder.path.iterdir() if not folder.is_own(path.name))
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        raise DataFolderUnusable(
+            f"{folder.path} is not empty and has no jobs: it holds {foreign[0]}{more}",
+            "name an empty folder, or leave those files as they are with --force",
+        )
 
 
 def _put_in_place(coming: Path, folder: DataFolder) -> Path | None:

@@ -66,6 +66,7 @@ from observatory.runtime.backup_files import Manifest
 from observatory.runtime.build_info import build_info
 from observatory.runtime.data_folder import check_writes, make_private, usable
 from observatory.runtime.rebuilding import Compared, Rebuilt, compare_folder, rebuild_folder
+from observatory.runtime.rebuilding import Say as SayCount
 from observatory.runtime.settings import Settings
 from observatory.runtime.sources import SystemClock, SystemIds
 from observatory.runtime.supervisor import Loop, Supervisor
@@ -144,12 +145,12 @@ def audit(data_dir: Path, *, say: Say | None = None) -> AuditReport:
     return audit_folder(data_dir, drivers=DRIVERS, say=say)
 
 
-def compare_counters(data_dir: Path, *, say: Say) -> Compared:
+def compare_counters(data_dir: Path, *, say: SayCount) -> Compared:
     """See `rebuilding.compare_folder`. Only reads."""
     return compare_folder(data_dir, drivers=DRIVERS, say=say)
 
 
-def rebuild_counters(data_dir: Path, *, say: Say) -> Rebuilt:
+def rebuild_counters(data_dir: Path, *, say: SayCount) -> Rebuilt:
     """See `rebuilding.rebuild_folder`."""
     return rebuild_folder(data_dir, drivers=DRIVERS, open_file=open_file, ids=SystemIds(), say=say)
 

@@ -214,7 +214,7 @@ def test_who_ends_it_finds_nothing_left_behind(tmp_path: Path, number: signal.Si
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
 
-    assert (process.returncode, out, err) == (130, "", "")
+    assert (process.returncode, out, err) == (128 + number, "", "")
     assert list(data_dir.iterdir()) == []
     child = int((tmp_path / "began").read_text(encoding="utf-8"))
     wait_for(lambda: has_ended(child))

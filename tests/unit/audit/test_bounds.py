@@ -86,26 +86,31 @@ def test_progress_is_told_at_most_every_so_often_and_ends_within_its_total(
 ) -> None:
     monkeypatch.setattr(limits, "READ_EVENTS_MAX", 5)
     monkeypatch.setattr(limits, "PAGE_ITEMS_MAX", 2)
-    told: list[tuple[int, int]] = []
+    told: list[tuple[str, int, int]] = []
 
     class Ticking(ManualClock):
         def monotonic(self) -> float:
             self.advance(limits.AUDIT_SAY_S / 2)
             return super().monotonic()
 
-    report = audit_folder(copy, drivers=DRIVERS, say=lambda done, total: told.append((done, total)), clock=Ticking())
+    report = audit_folder(copy, drivers=DRIVERS, say=lambda *how_far: told.append(how_far), clock=Ticking())
 
-    assert len(told) > 3
-    assert told == sorted(told)
-    assert all(0 < done <= total == 2 * report.checked.position for done, total in told)
+    checked = report.checked
+    assert told[0] == (f"checking the file, {(copy / 'observatory.db').stat().st_size / 1e6:,.0f} MB", 0, 0)
+    for what, total in (("reading events", checked.position), ("comparing jobs", checked.jobs)):
+        so_far = [done for said, done, of in told if said == what and of == total]
+        assert len(so_far) > 1
+        assert so_far == sorted(so_far)
+        assert so_far[-1] <= total
+    assert {what for what, _, _ in told[1:]} == {"reading events", "comparing jobs"}
 
 
-def test_a_quick_audit_says_nothing(copy: Path) -> None:
-    told: list[tuple[int, int]] = []
+def test_a_quick_audit_says_only_that_it_begins(copy: Path) -> None:
+    told: list[tuple[str, int, int]] = []
 
-    audit_folder(copy, drivers=DRIVERS, say=lambda done, total: told.append((done, total)), clock=ManualClock())
+    audit_folder(copy, drivers=DRIVERS, say=lambda *how_far: told.append(how_far), clock=ManualClock())
 
-    assert told == []
+    assert [what.partition(",")[0] for what, _, _ in told] == ["checking the file"]
 
 
 def test_every_code_is_documented_with_its_invariants() -> None:

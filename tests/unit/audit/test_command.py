@@ -3,6 +3,8 @@
 import contextlib
 import io
 import re
+import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -26,9 +28,9 @@ def stderr(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> i
     return request.param()
 
 
-def said_by(folder: Path, stderr: io.StringIO) -> str:
+def said_by(folder: Path, stderr: io.StringIO, *, is_json: bool = False) -> str:
     with contextlib.redirect_stderr(stderr):
-        audit_command(folder=Folder(data_dir=folder))
+        audit_command(folder=Folder(data_dir=folder, json=is_json))
     return stderr.getvalue()
 
 
@@ -40,8 +42,41 @@ def test_a_long_audit_says_on_a_terminal_how_far_it_is_and_wipes_it_away(
     drawn, _, result = said_by(copy, stderr).rpartition("nothing is missing")
 
     assert result.startswith(" and nothing is double")
-    assert bool(re.search(r"auditing, \d+ %", drawn)) == stderr.isatty()
-    assert (ERASE_LINE in drawn.rpartition("auditing")[2]) == stderr.isatty()
+    assert bool(re.search(r"comparing jobs, \d+ of \d+", drawn)) == stderr.isatty()
+    assert (ERASE_LINE in drawn.rpartition("comparing jobs")[2]) == stderr.isatty()
+
+
+def test_while_the_file_is_checked_the_line_stands_although_nothing_more_is_said(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stderr = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(limits, "AUDIT_SAY_S", 0.05)
+
+    def last_long(connection: sqlite3.Connection) -> list[str]:
+        until_s = time.monotonic() + 20
+        while "checking the file" not in stderr.getvalue() and time.monotonic() < until_s:
+            time.sleep(0.01)
+        return [] if "checking the file" in stderr.getvalue() else ["nothing was said"]
+
+    monkeypatch.setattr("observatory.runtime.auditing.damage", last_long)
+
+    assert "nothing is missing" in said_by(copy, stderr)
+
+
+def test_without_colour_the_line_has_none_and_a_program_sees_no_line(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "AUDIT_SAY_S", 0.0)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    coloured = re.compile(r"\x1b\[[0-9;]*m")
+
+    drawn = said_by(copy, Terminal())
+
+    assert "comparing jobs" in drawn
+    assert not coloured.search(drawn)
+    assert said_by(copy, Terminal(), is_json=True) == ""
 
 
 def test_what_may_be_right_is_said_beside_the_result(plant: Plant, copy: Path, stderr: io.StringIO) -> None:
@@ -57,7 +92,7 @@ def test_a_quick_audit_draws_nothing(copy: Path, stderr: io.StringIO) -> None:
     said = said_by(copy, stderr)
 
     assert "nothing is missing" in said
-    assert "auditing" not in said
+    assert "checking" not in said
 
 
 def test_faults_that_are_not_listed_are_counted_in_words(

@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import stat
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -96,7 +97,7 @@ def test_a_backup_beside_a_writer_is_one_instant_of_it(tmp_path: Path) -> None:
         await world.submit(200)
 
         def goes_on(what: str, done: int, total: int) -> None:
-            if what == "copying":
+            if what == "copying pages":
                 file.write_now(lambda c: c.execute("UPDATE jobs SET metadata = '{}'"))
 
         file = world.file
@@ -135,13 +136,47 @@ def test_nothing_is_overwritten_by_a_backup(source: Path, tmp_path: Path) -> Non
 
 def test_an_interrupted_backup_leaves_nothing(source: Path, tmp_path: Path) -> None:
     def interrupt(what: str, done: int, total: int) -> None:
-        if what == "hashing":
+        if what == "hashing bytes":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         back_up(source, tmp_path / "backup", is_compact=False, say=interrupt)
 
     assert left_over(tmp_path) == ["source"]
+
+
+@pytest.mark.parametrize("inside", ["backup", "backups/today", "../elsewhere/backup"])
+def test_a_backup_in_the_data_folder_is_refused(source: Path, tmp_path: Path, inside: str) -> None:
+    (source / "backups").mkdir()
+    (tmp_path / "elsewhere").symlink_to(source)
+    before = left_over(source)
+
+    with pytest.raises(BackupUnusable, match="is in the data folder"):
+        back_up(source, source / inside, is_compact=False, say=say)
+
+    assert left_over(source) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system does not tell who runs")
+def test_what_killed_backups_left_is_named(source: Path, tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in (f"backup.partial-{dead.pid}", "backup.partial-1", "backup.partial-x", f"other.partial-{dead.pid}"):
+        (tmp_path / name).mkdir()
+
+    assert backup_files.left_over(tmp_path / "backup") == [tmp_path / f"backup.partial-{dead.pid}"]
+    assert backup_files.left_over(tmp_path / "no" / "backup") == []
+
+
+def test_what_a_killed_backup_with_our_number_left_is_named_and_not_touched(source: Path, tmp_path: Path) -> None:
+    remains = tmp_path / f"backup.partial-{os.getpid()}"
+    remains.mkdir()
+    (remains / "observatory.db").write_text("half")
+
+    with pytest.raises(BackupUnusable, match=r"is in the way: a backup that was killed left it"):
+        back_up(source, tmp_path / "backup", is_compact=False, say=say)
+
+    assert left_over(remains) == ["observatory.db"]
 
 
 def test_a_backup_into_a_folder_that_is_not_there_is_one_clear_line(source: Path, tmp_path: Path) -> None:
@@ -268,6 +303,32 @@ def test_a_folder_in_use_or_with_data_is_refused(source: Path, backup: Path) -> 
     owner.close()
 
     assert rows(source) == before
+
+
+def test_a_folder_of_somebody_else_is_not_restored_into(backup: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    for name in ("letter.txt", "photos"):
+        (target / name).write_text("mine")
+
+    with pytest.raises(DataFolderUnusable, match=r"is not empty and has no jobs: it holds letter\.txt and 1 more"):
+        restore_backup(backup, target, is_forced=False, say=say)
+    assert left_over(target) == ["letter.txt", "photos"]
+
+    restore_backup(backup, target, is_forced=True, say=say)
+    assert (target / "letter.txt").read_text() == "mine"
+    assert audit(target).violations == []
+
+
+def test_what_an_observatory_without_jobs_left_is_restored_into(backup: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    (target / "lost+found").mkdir(parents=True)
+    for name in ("lock", "token", "running.json", "config.toml", "observatory.db", "observatory.db.restoring"):
+        (target / name).touch()
+
+    restore_backup(backup, target, is_forced=False, say=say)
+
+    assert audit(target).violations == []
 
 
 def test_with_force_the_old_data_is_kept_whole_beside_the_new(source: Path, backup: Path) -> None:

@@ -1,9 +1,6 @@
 """`audit`."""
 
-import contextlib
 import os
-import sys
-from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,10 +8,10 @@ import msgspec
 from observatory.cli.exit_codes import ExitCode
 from observatory.cli.options import FOLDER, Folder
 from observatory.cli.output import Output, cell, of_process
+from observatory.cli.progress import progress
 from observatory.runtime.settings import load
 
 if TYPE_CHECKING:
-    from observatory.audit.auditor import Say
     from observatory.audit.report import AuditReport
 
 
@@ -29,7 +26,7 @@ def audit(*, folder: Folder = FOLDER) -> int:
     from observatory.runtime.wiring import audit as run_audit
 
     out = of_process()
-    with _progress(out) as say:
+    with progress(out, is_json=folder.json) as say:
         report = run_audit(settings.data_dir, say=say)
     if folder.json:
         out.json(report)
@@ -51,21 +48,3 @@ def _show(out: Output, report: "AuditReport") -> None:
         out.mark("fail", f"{len(report.violations) + left_out} faults{more}", checked)
     else:
         out.mark("ok", "nothing is missing and nothing is double", checked)
-
-
-@contextlib.contextmanager
-def _progress(out: Output) -> Generator["Say | None"]:
-    """A line that says how far a long audit is, and goes away; nothing when nobody watches."""
-    if not out.err_is_terminal:
-        yield None
-        return
-    status = out.console(sys.stderr).status("auditing", spinner="dots")
-
-    def say(done: int, total: int) -> None:
-        status.update(f"auditing, {done * 100 // max(total, 1)} %")
-        status.start()
-
-    try:
-        yield say
-    finally:
-        status.stop()

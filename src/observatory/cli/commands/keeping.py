@@ -2,20 +2,20 @@
 
 import contextlib
 import os
-import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from observatory.cli.exit_codes import ExitCode
+from observatory.cli.failures import Failure
+from observatory.cli.interruption import ended_in_order, exit_code_of, name_of
 from observatory.cli.options import FOLDER, TARGET, Folder, Target
 from observatory.cli.output import Output, cell, of_process
+from observatory.cli.progress import Say, progress
 from observatory.runtime.settings import load
-
-Say = Callable[[str, int, int], None]
 
 
 def rebuild(*, check: Annotated[bool, Parameter(negative="")] = False, target: Target = TARGET) -> int:
@@ -32,7 +32,7 @@ def rebuild(*, check: Annotated[bool, Parameter(negative="")] = False, target: T
     """
     settings = load({"data_dir": target.data_dir}, os.environ)
     out = of_process()
-    with _progress(out) as say:
+    with progress(out, is_json=target.json) as say:
         if check:
             return _check(out, settings.data_dir, say, is_json=target.json)
         return _rebuild(out, settings.data_dir, target, say)
@@ -41,7 +41,7 @@ def rebuild(*, check: Annotated[bool, Parameter(negative="")] = False, target: T
 def _check(out: Output, data_dir: Path, say: Say, *, is_json: bool) -> int:
     from observatory.runtime.wiring import compare_counters
 
-    compared = compare_counters(data_dir, say=lambda done, total: say("comparing", done, total))
+    compared = compare_counters(data_dir, say=lambda done, total: say("comparing: reading events", done, total))
     if is_json:
         out.json(compared)
     else:
@@ -61,7 +61,9 @@ def _rebuild(out: Output, data_dir: Path, target: Target, say: Say) -> int:
 
     if target.gateway is None and target.read_model is None:
         with contextlib.suppress(DataFolderInUse):
-            rebuilt = rebuild_counters(data_dir, say=lambda done, total: say("rebuilding", done, total))
+            rebuilt = rebuild_counters(
+                data_dir, say=lambda done, total: say("rebuilding: counting events", done, total)
+            )
             _show_rebuilt(out, rebuilt.position, rebuilt.digest, is_json=target.json)
             return ExitCode.DONE
     return _rebuild_running(out, target, say)
@@ -77,7 +79,7 @@ def _rebuild_running(out: Output, target: Target, say: Say) -> int:
         until: int = api.rebuild_stats()["position"]
         while True:
             stats = api.stats()
-            say("rebuilding", min(stats["position"], until), until)
+            say("rebuilding: counting events", min(stats["position"], until), until)
             if stats["position"] >= until and stats["state"] == "live":
                 break
             threading.Event().wait(limits.WAIT_PAUSE_S_MIN)
@@ -97,20 +99,23 @@ def backup(path: Path, /, *, compact: Annotated[bool, Parameter(negative="")] = 
     Copy all data into a new folder, also while the system runs, and audit the copy.
 
     The folder holds the database and a manifest with its digest. The token is not in it. Ends with 1 when the audit
-    finds faults; the copy is kept then, as faithful as its source.
+    finds faults; the copy is kept then, as faithful as its source. Ended by Ctrl-C or a signal, it leaves nothing.
 
     Parameters
     ----------
     path
-        The folder to make. It must not exist.
+        The folder to make. It must not exist, and must not be in the data folder.
     compact
         Leave free space out. Takes longer.
     """
     settings = load({"data_dir": folder.data_dir}, os.environ)
+    from observatory.runtime.backup_files import left_over
     from observatory.runtime.wiring import back_up
 
     out = of_process()
-    with _progress(out) as say:
+    for remains in left_over(path):
+        out.mark("warn", f"a backup that was killed left {cell(str(remains), bytes_max=4096)}: remove it")
+    with _said_when_ended(out, "no backup was made", is_json=folder.json), progress(out, is_json=folder.json) as say:
         manifest = back_up(settings.data_dir, path, is_compact=compact, say=say)
     if folder.json:
         out.json(manifest)
@@ -128,22 +133,24 @@ def restore(path: Path, /, *, force: Annotated[bool, Parameter(negative="")] = F
     """
     Bring a backup back into a data folder that nobody uses, and audit it.
 
-    A folder with data is refused. What ran when the backup was made is given back at the next start.
+    A folder with data, or with files of something else, is refused. What ran when the backup was made is given back at
+    the next start.
 
     Parameters
     ----------
     path
         The folder that `backup` made.
     force
-        Move a database that is there aside; it is kept beside the new one.
+        Move a database that is there aside; it is kept beside the new one. Other files stay as they are.
     """
     settings = load({"data_dir": folder.data_dir}, os.environ)
     from observatory.runtime.wiring import audit, restore_backup
 
     out = of_process()
-    with _progress(out) as say:
+    outcome = "the folder holds what was there before, or the whole backup"
+    with _said_when_ended(out, outcome, is_json=folder.json), progress(out, is_json=folder.json) as say:
         manifest, aside = restore_backup(path, settings.data_dir, is_forced=force, say=say)
-        report = audit(settings.data_dir, say=lambda done, total: say("auditing", done, total))
+        report = audit(settings.data_dir, say=say)
     if folder.json:
         out.json({"manifest": manifest, "movedAside": aside and str(aside), "audit": report})
     else:
@@ -157,22 +164,13 @@ def restore(path: Path, /, *, force: Annotated[bool, Parameter(negative="")] = F
 
 
 @contextlib.contextmanager
-def _progress(out: Output) -> Generator[Say]:
-    """A line that says how far it is and goes away; nothing when nobody watches."""
-    if not out.err_is_terminal:
-        yield _nothing
-        return
-    status = out.console(sys.stderr).status("working", spinner="dots")
-
-    def say(what: str, done: int, total: int) -> None:
-        status.update(f"{what}, {done * 100 // max(total, 1)} %")
-        status.start()
-
+def _said_when_ended(out: Output, outcome: str, *, is_json: bool) -> Generator[None]:
+    """Somebody who ends the command is told in one line what there is now."""
     try:
-        yield say
-    finally:
-        status.stop()
-
-
-def _nothing(what: str, done: int, total: int) -> None:
-    """Nobody watches."""
+        with ended_in_order():
+            yield
+    except KeyboardInterrupt as error:
+        what = f"ended by {name_of(error)}: {outcome}"
+        failure = Failure(exit_code=exit_code_of(error), code="interrupted", what=what)
+        out.fail_json(failure) if is_json else out.fail(failure)
+        raise
