@@ -97,7 +97,8 @@ async def test_a_new_attempt_begins_without_the_progress_of_the_last(tmp_path: P
         assert await progressed(place, job.id) == [{"fraction": 0.5}, {"fraction": 0.5}]
 
 
-async def test_an_attempt_that_was_overtaken_reports_nothing(tmp_path: Path) -> None:
+async def test_an_attempt_that_was_overtaken_reports_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HEARTBEAT_PAUSE_S", 3_600.0)  # no heartbeat after the first gives the lease back
     app, gate = Observatory(), asyncio.Event()
 
     @app.job("slow")
