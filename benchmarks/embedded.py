@@ -17,8 +17,6 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
-import msgspec
-
 from observatory import JobContext, Observatory
 from observatory.engine.sqlite_file import connect
 from observatory.gateway.gateway import Gateway
@@ -162,9 +160,9 @@ async def latencies_ms(here: Place, count: int) -> list[float]:
     waits: list[float] = []
     for number in range(count):
         begun = begun_s[number] = asyncio.get_running_loop().create_future()
-        body = msgspec.json.encode({"type": "stamp", "payload": {"number": number}})
+        document = {"type": "stamp", "payload": {"number": number}}
         began_s = time.perf_counter()
-        await gateway.submit(body, CallContext(correlation_id=here.ids.new_id()))
+        await gateway.submit(document, CallContext(correlation_id=here.ids.new_id()))
         waits.append((await begun - began_s) * 1e3)
         await asyncio.sleep(PACE_S)
     return waits
