@@ -102,12 +102,18 @@ async def test_a_processor_with_nothing_but_paused_work_writes_nothing(
     assert changes == [0] * 5
 
 
+async def busy(place: Place) -> asyncio.Event:
+    """Have an attempt run that heeds nothing; it ends when what is returned is set."""
+    job_id = place.ids.new_id()
+    may_end = handlers.deaf_may_end[job_id] = asyncio.Event()
+    await place.submit("deaf", id=job_id, timeout_seconds=60.0)
+    await place.until(job_id, "job.validated")
+    return may_end
+
+
 async def test_a_drain_is_seen_before_it_ends(tmp_path: Path) -> None:
     async with running_place(tmp_path, handlers.app.handlers) as place:
-        job_id = place.ids.new_id()
-        may_end = handlers.deaf_may_end[job_id] = asyncio.Event()
-        await place.submit("deaf", id=job_id, timeout_seconds=60.0)
-        await place.until(job_id, "job.validated")
+        may_end = await busy(place)
 
         draining = asyncio.create_task(place.worker.drain())
         while not (await place.queries.workers())[0].is_draining:
@@ -118,10 +124,7 @@ async def test_a_drain_is_seen_before_it_ends(tmp_path: Path) -> None:
 
 async def test_a_drain_claims_nothing_more(tmp_path: Path) -> None:
     async with running_place(tmp_path, handlers.app.handlers) as place:
-        job_id = place.ids.new_id()
-        may_end = handlers.deaf_may_end[job_id] = asyncio.Event()
-        await place.submit("deaf", id=job_id, timeout_seconds=60.0)
-        await place.until(job_id, "job.validated")
+        may_end = await busy(place)
 
         draining = asyncio.create_task(place.worker.drain())
         await asyncio.sleep(0)

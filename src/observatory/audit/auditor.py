@@ -344,6 +344,6 @@ class Auditor:
 
     def _tell(self, what: str, done: int, total: int) -> None:
         now_s = self._clock.monotonic()
-        if self._say is not None and now_s - self._said_s >= limits.AUDIT_SAY_S:
+        if self._say is not None and now_s - self._said_s >= limits.PROGRESS_LINE_S:
             self._said_s = now_s
             self._say(what, done, total)

@@ -36,7 +36,7 @@ def words(what: str, done: int, total: int) -> str:
 
 
 class _Line:
-    """Drawn from `limits.AUDIT_SAY_S` after its making, also when nothing more is said until then."""
+    """Drawn from `limits.PROGRESS_LINE_S` after its making, also when nothing more is said until then."""
 
     def __init__(self, status: "Status") -> None:
         self._status = status
@@ -44,13 +44,13 @@ class _Line:
         self._began_s = self._clock.monotonic()
         self._lock = threading.Lock()
         self._is_over = False
-        self._later = threading.Timer(limits.AUDIT_SAY_S, self._draw)
+        self._later = threading.Timer(limits.PROGRESS_LINE_S, self._draw)
         self._later.daemon = True
         self._later.start()
 
     def say(self, what: str, done: int, total: int) -> None:
         self._status.update(words(what, done, total))
-        if self._clock.monotonic() - self._began_s >= limits.AUDIT_SAY_S:
+        if self._clock.monotonic() - self._began_s >= limits.PROGRESS_LINE_S:
             self._draw()
 
     def end(self) -> None:

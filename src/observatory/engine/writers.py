@@ -7,6 +7,8 @@ from typing import Protocol
 
 Call = Callable[[], None]
 
+ENDED = "the writer was ended"
+
 
 class Writer(Protocol):
     """Runs calls one at a time, in the order in which they are handed over."""
@@ -39,7 +41,8 @@ class WriterThread:
         self._has_ended = False
 
     def hand(self, call: Call) -> None:
-        _check(self._has_ended)
+        if self._has_ended:
+            raise RuntimeError(ENDED)
         if self._thread is None:
             # A daemon: a file that nobody closed does not hold up the end of the process, and loses nothing by it.
             thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
@@ -66,13 +69,9 @@ class InlineWriter:
         self._has_ended = False
 
     def hand(self, call: Call) -> None:
-        _check(self._has_ended)
+        if self._has_ended:
+            raise RuntimeError(ENDED)
         call()
 
     def end(self) -> None:
         self._has_ended = True
-
-
-def _check(has_ended: bool) -> None:  # noqa: FBT001
-    if has_ended:
-        raise RuntimeError("the writer was ended")

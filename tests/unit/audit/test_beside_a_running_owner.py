@@ -29,7 +29,7 @@ class Hurrying(ManualClock):
     """Half a second passes between two looks, so that the audit tells its progress at every page."""
 
     def monotonic(self) -> float:
-        self.advance(limits.AUDIT_SAY_S)
+        self.advance(limits.PROGRESS_LINE_S)
         return super().monotonic()
 
 

@@ -90,7 +90,7 @@ def test_progress_is_told_at_most_every_so_often_and_ends_within_its_total(
 
     class Ticking(ManualClock):
         def monotonic(self) -> float:
-            self.advance(limits.AUDIT_SAY_S / 2)
+            self.advance(limits.PROGRESS_LINE_S / 2)
             return super().monotonic()
 
     report = audit_folder(copy, drivers=DRIVERS, say=lambda *how_far: told.append(how_far), clock=Ticking())

@@ -37,7 +37,7 @@ def said_by(folder: Path, stderr: io.StringIO, *, is_json: bool = False) -> str:
 def test_a_long_audit_says_on_a_terminal_how_far_it_is_and_wipes_it_away(
     copy: Path, stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "AUDIT_SAY_S", 0.0)
+    monkeypatch.setattr(limits, "PROGRESS_LINE_S", 0.0)
 
     drawn, _, result = said_by(copy, stderr).rpartition("nothing is missing")
 
@@ -51,7 +51,7 @@ def test_while_the_file_is_checked_the_line_stands_although_nothing_more_is_said
 ) -> None:
     stderr = Terminal()
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(limits, "AUDIT_SAY_S", 0.05)
+    monkeypatch.setattr(limits, "PROGRESS_LINE_S", 0.05)
 
     def last_long(connection: sqlite3.Connection) -> list[str]:
         until_s = time.monotonic() + 20
@@ -67,7 +67,7 @@ def test_while_the_file_is_checked_the_line_stands_although_nothing_more_is_said
 def test_without_colour_the_line_has_none_and_a_program_sees_no_line(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "AUDIT_SAY_S", 0.0)
+    monkeypatch.setattr(limits, "PROGRESS_LINE_S", 0.0)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")
     coloured = re.compile(r"\x1b\[[0-9;]*m")

@@ -12,8 +12,8 @@ AUDIT_DOCUMENTS_MAX = 100_000
 AUDIT_IDS_PER_ROUND = 500_000
 """Event ids compared at once: a set of this many takes about 40 MB."""
 
-AUDIT_SAY_S = 0.5
-"""How often an audit says how far it is."""
+PROGRESS_LINE_S = 0.5
+"""When a long command begins to say how far it is, and how often the audit does."""
 
 DAMAGE_LINES_MAX = 10
 """Lines of the engine about a damaged file: the first say where to look."""
