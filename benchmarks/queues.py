@@ -17,8 +17,8 @@ from pathlib import Path
 
 from observatory.core.command import Succeed
 from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.migrations import load_migrations
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import load_migrations
 from observatory.engine.writers import InlineWriter
 from observatory.job_store.port import Order
 from observatory.job_store.sqlite import MIGRATIONS, SqliteJobStore, SqliteQueues

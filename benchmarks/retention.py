@@ -24,8 +24,8 @@ from observatory.core.command import Succeed
 from observatory.core.event import Producer
 from observatory.core.folds import STATS_VIEW, StatsView, fold_stats
 from observatory.core.retention import RetentionPolicy
+from observatory.engine.migrations import load_migrations
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import load_migrations
 from observatory.engine.writers import WriterThread
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.port import Order

@@ -22,8 +22,8 @@ from typing import Any
 from observatory import JobContext, Observatory
 from observatory.core.errors import ObservatoryError
 from observatory.core.event import Producer
+from observatory.engine.migrations import load_migrations
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import load_migrations
 from observatory.engine.writers import InlineWriter
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog

@@ -14,9 +14,10 @@ from pathlib import Path
 from observatory.core.event import Producer
 from observatory.core.sources import Ids
 from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.migrations import load_migrations
 from observatory.engine.recent_events import RecentEvents
 from observatory.engine.sqlite_file import SqliteFile, connect
-from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.engine.sqlite_migrations import migrate
 from observatory.engine.writers import InlineWriter, Writer, WriterThread
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_bus.port import EventBus

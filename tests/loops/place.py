@@ -13,8 +13,9 @@ from observatory.core.event import Event, Producer
 from observatory.core.handler import Handler
 from observatory.core.job import FINAL, Job
 from observatory.core.retention import RetentionPolicy
+from observatory.engine.migrations import load_migrations
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.engine.sqlite_migrations import migrate
 from observatory.engine.writers import WriterThread
 from observatory.event_bus.in_process import InProcessBus, InProcessSubscription
 from observatory.event_log.sqlite import SqliteEventLog

@@ -12,10 +12,11 @@ from observatory.core.command import Cancel, Release, Rescue, Succeed
 from observatory.core.event import EventType
 from observatory.core.job import JobStatus
 from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.migrations import load_migrations
 from observatory.engine.recent_events import RecentEvents
 from observatory.engine.sqlite_events import VALUE_COLUMNS
 from observatory.engine.sqlite_file import SqliteFile, connect
-from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.engine.sqlite_migrations import migrate
 from observatory.engine.sqlite_rows import insert_rows, update_rows
 from observatory.engine.writers import InlineWriter
 from observatory.event_log.port import EventFilter

@@ -22,7 +22,8 @@ from observatory.core.folds import STATS_VIEW
 from observatory.core.job import NewJob
 from observatory.core.retention import Kept, RetentionPolicy
 from observatory.engine.inline_executor import InlineExecutor
-from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.engine.migrations import load_migrations
+from observatory.engine.sqlite_migrations import migrate
 from observatory.engine.writers import InlineWriter
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog

@@ -21,8 +21,9 @@ from observatory.core import limits
 from observatory.core.errors import Unavailable
 from observatory.core.event import Event
 from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.migrations import Migration
 from observatory.engine.recent_events import RecentEvents
-from observatory.engine.sqlite_migrations import Migration, migrate
+from observatory.engine.sqlite_migrations import migrate
 from observatory.engine.sqlite_text import decode_with_care, is_of_text
 from observatory.engine.write_groups import Answer, Unit, WriteGroups
 from observatory.engine.writers import Writer

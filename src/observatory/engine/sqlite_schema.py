@@ -4,7 +4,8 @@ import sqlite3
 from pathlib import Path
 
 from observatory.core import limits
-from observatory.engine.sqlite_migrations import Migration, migrate
+from observatory.engine.migrations import Migration
+from observatory.engine.sqlite_migrations import migrate
 
 Objects = dict[tuple[str, str], str]
 """The statement that made each table, index, trigger and view, by its type and name."""

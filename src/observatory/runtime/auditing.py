@@ -16,8 +16,9 @@ from observatory.core.errors import DataFolderUnusable, DataTooNew, Unavailable
 from observatory.core.folds import STATS_VIEW
 from observatory.core.sources import Clock
 from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.migrations import Migration, load_migrations
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import Migration, load_migrations, schema_version, usable_version
+from observatory.engine.sqlite_migrations import schema_version, usable_version
 from observatory.engine.sqlite_reader import SqliteReader
 from observatory.engine.sqlite_schema import damage, schema_faults
 from observatory.event_log.port import EventLog

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from observatory.core.errors import DataFolderUnusable, DataTooNew
 from observatory.core.sources import Ids
+from observatory.engine.migrations import load_migrations
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import load_migrations
 from observatory.runtime.auditing import Drivers
 from observatory.runtime.backup_files import DATABASE, Manifest, copy_checked, read_manifest, sync_file, sync_folder
 from observatory.runtime.data_folder import DataFolder, usable

@@ -20,8 +20,9 @@ from observatory.core.folds import STATS_VIEW
 from observatory.core.sources import Clock, Ids, Randomness
 from observatory.edge.health import Check
 from observatory.edge.settings import EdgeSettings
+from observatory.engine.migrations import load_migrations
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import load_migrations, refuse_unusable
+from observatory.engine.sqlite_migrations import refuse_unusable
 from observatory.engine.writers import WriterThread
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog

@@ -16,8 +16,8 @@ from observatory.core.errors import ObservatoryError
 from observatory.core.sources import Clock, Ids, Randomness
 from observatory.edge.asgi import AsgiApp, Message
 from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.migrations import load_migrations
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import load_migrations
 from observatory.engine.writers import InlineWriter
 from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries
 from observatory.runtime.settings import Settings

@@ -21,8 +21,8 @@ from observatory.core.sources import Ids
 from observatory.edge.health import Check
 from observatory.edge.http import ServiceApp
 from observatory.edge.settings import EdgeSettings
+from observatory.engine.migrations import load_migrations
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import load_migrations
 from observatory.engine.writers import WriterThread
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog

@@ -12,8 +12,9 @@ from observatory.core.event import Producer
 from observatory.core.folds import STATS_VIEW, StatsView, fold_stats
 from observatory.core.job import Job, JobError, NewJob, Outcome, Progress
 from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.migrations import load_migrations
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.engine.sqlite_migrations import migrate
 from observatory.engine.writers import InlineWriter
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.job_store.port import Order

@@ -7,8 +7,8 @@ import pytest
 
 from observatory.core.event import Producer
 from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.migrations import load_migrations
 from observatory.engine.sqlite_file import SqliteFile
-from observatory.engine.sqlite_migrations import load_migrations
 from observatory.engine.writers import InlineWriter
 from observatory.job_store.port import Submitted
 from observatory.job_store.sqlite import MIGRATIONS, SqliteJobStore

@@ -7,8 +7,9 @@ from observatory.core.errors import ViewsUnavailable
 from observatory.core.event import Producer
 from observatory.core.folds import STATS_VIEW
 from observatory.engine.inline_executor import InlineExecutor
+from observatory.engine.migrations import load_migrations
 from observatory.engine.sqlite_file import SqliteFile, connect
-from observatory.engine.sqlite_migrations import load_migrations, migrate
+from observatory.engine.sqlite_migrations import migrate
 from observatory.engine.writers import InlineWriter
 from observatory.event_bus.in_process import InProcessBus
 from observatory.event_log.sqlite import SqliteEventLog
