@@ -27,6 +27,7 @@
         ├── BadSettings         a setting is wrong or contradicts another
         ├── DataFolderInUse     another process holds the data
         ├── DataFolderUnusable  missing, read-only, full or damaged
+        ├── DatabaseUnusable    another program's, or changed by a modified build
         ├── DataTooNew          written by a later release
         └── PortTaken           the address is in use
 
@@ -252,6 +253,12 @@ class DataFolderUnusable(CannotStart):
     """The data folder is missing, read-only, full or damaged."""
 
     code = "data_folder_unusable"
+
+
+class DatabaseUnusable(CannotStart):
+    """The database is another program's, lacks our schema, or was changed by a modified build."""
+
+    code = "database_unusable"
 
 
 class DataTooNew(CannotStart):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+_WORKS_WITH = re.compile(r"^-- works with: (?P<number>\d{3})$", re.MULTILINE)
 _FILE = re.compile(r"^(?P<number>\d{3})_(?P<name>\w+)\.sql$")
 
 
@@ -19,6 +20,16 @@ class Migration(msgspec.Struct, frozen=True):
     @property
     def digest(self) -> str:
         return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def works_with(self) -> int:
+        """
+        The oldest schema whose releases go on working after this migration; its own number when none does.
+
+        Stated in the file as `-- works with: NNN`, so that processes of two releases may run side by side.
+        """
+        match = _WORKS_WITH.search(self.sql)
+        return int(match["number"]) if match else self.number
 
 
 def load_migrations(folder: Path) -> list[Migration]:

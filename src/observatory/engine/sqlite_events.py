@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from observatory.core.errors import BadEnvelope
-from observatory.core.event import CONTRACT_VERSION, Event, Producer
+from observatory.core.event import CONTRACT_VERSION, Event
 from observatory.engine.bounded_reads import take
 from observatory.engine.instants import from_us, to_us
+from observatory.engine.producers import producer_of_text, text_of_producer
 from observatory.engine.sqlite_rows import insert_rows
 from observatory.engine.sqlite_text import DamagedRow
 
@@ -27,14 +28,13 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 def event_values(event: Event) -> tuple[Any, ...]:
     """Values of `VALUE_COLUMNS`."""
-    producer = event.producer
     return (
         event.job_id,
         event.sequence,
         str(event.event_type),
         event.event_id,
         to_us(event.occurred_at),
-        f"{producer.service}/{producer.instance_id}/{producer.version}",
+        text_of_producer(event.producer),
         event.correlation_id,
         event.causation_id,
         event.traceparent,
@@ -56,21 +56,6 @@ def insert_events(connection: sqlite3.Connection, events: Sequence[Event]) -> li
     ]
 
 
-_producers: dict[str, Producer] = {}
-_PRODUCERS_KEPT_MAX = 1_000
-
-
-def _producer(text: str) -> Producer:
-    known = _producers.get(text)
-    if known is None:
-        service, instance_id, version = text.split("/", 2)
-        known = Producer(service=service, instance_id=instance_id, version=version)
-        if len(_producers) >= _PRODUCERS_KEPT_MAX:
-            _producers.clear()
-        _producers[text] = known
-    return known
-
-
 def event_of_row(row: tuple[Any, ...]) -> Event:
     """The event of a row of `EVENT_COLUMNS`."""
     if type(row) is DamagedRow:
@@ -81,7 +66,7 @@ def event_of_row(row: tuple[Any, ...]) -> Event:
         event_type=event_type,
         event_id=event_id,
         occurred_at=from_us(occurred_at),
-        producer=_producer(producer),
+        producer=producer_of_text(producer),
         correlation_id=correlation_id,
         idempotency_key=f"{job_id}:{sequence}",
         payload=_decode(payload),

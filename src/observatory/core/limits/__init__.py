@@ -11,6 +11,7 @@ from observatory.core.limits.doctor import *
 from observatory.core.limits.http import *
 from observatory.core.limits.jobs import *
 from observatory.core.limits.loops import *
+from observatory.core.limits.postgres import *
 from observatory.core.limits.queues import *
 from observatory.core.limits.retention import *
 from observatory.core.limits.schedules import *
@@ -46,3 +47,6 @@ assert max(PAYLOAD_BYTES_MAX, RESULT_BYTES_MAX) * 2 < CHILD_MESSAGE_BYTES_MAX
 assert len("retry/") + 36 + len("/") + OPERATION_ID_CHARS_MAX <= IDEMPOTENCY_KEY_CHARS_MAX
 assert DOCTOR_IMPORT_S_MAX < DOCTOR_SLOW_CHECK_S_MAX
 assert FREE_BYTES_FAIL < FREE_BYTES_WARN
+assert POSTGRES_LOCK_S_MAX < POSTGRES_STATEMENT_S_MAX
+assert POSTGRES_WAIT_S_MAX + POSTGRES_ANSWER_S_MAX < REQUEST_S_MAX
+assert POSTGRES_IDLE_TRANSACTION_S_MAX + POSTGRES_LOCK_S_MAX < LEASE_S

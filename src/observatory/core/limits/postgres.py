@@ -1,0 +1,38 @@
+"""PostgreSQL: how long anything may take, and how much of the server one process uses."""
+
+POSTGRES_CONNECTIONS_DEFAULT = 10
+"""Connections of one process, besides the one that listens."""
+
+POSTGRES_CONNECTIONS_MAX = 100
+
+POSTGRES_CONNECT_S_MAX = 5.0
+"""Until a new connection can be used."""
+
+POSTGRES_WAIT_S_MAX = 5.0
+"""How long a call waits for one of the process's connections."""
+
+POSTGRES_STATEMENT_S_MAX = 10.0
+"""One statement. The server ends it by itself; a server that does not answer at all is given up."""
+
+POSTGRES_ANSWER_S_MAX = POSTGRES_STATEMENT_S_MAX + 1.0
+"""Until a server that does not even report the end of a statement counts as gone."""
+
+POSTGRES_LOCK_S_MAX = 4.0
+"""How long a statement waits for rows that another transaction holds."""
+
+POSTGRES_IDLE_TRANSACTION_S_MAX = 5.0
+"""A transaction in which nothing is asked: its process was stopped, and what it locked is wanted by others."""
+
+POSTGRES_TRIES_MAX = 5
+"""Times that a transaction is begun which the server ended to resolve a conflict with another one."""
+
+POSTGRES_MIGRATION_S_MAX = 3_600.0
+"""One statement of a migration: it may have to rewrite a large table."""
+
+POSTGRES_IDLE_CONNECTION_S = 300.0
+"""A connection that was not used for so long is closed."""
+
+POSTGRES_STATEMENT_CACHE_DEFAULT = 200
+"""Statements kept prepared on each connection. 0 behind a pooler that gives each transaction another connection."""
+
+POSTGRES_STATEMENT_CACHE_MAX = 10_000

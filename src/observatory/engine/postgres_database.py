@@ -1,0 +1,284 @@
+"""One PostgreSQL database: a few connections that all drivers of a process share.
+
+Every statement has a deadline on both sides. A connection on which one was missed, or whose task was cancelled in the
+middle, is closed and never used again: what its transaction did is for the server to undo.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeVar, cast
+
+import asyncpg
+
+from observatory.core import limits
+from observatory.core.errors import Unavailable
+
+T = TypeVar("T")
+
+_connect = cast("Callable[..., Awaitable[Any]]", asyncpg.connect)
+
+Row = Sequence[Any]
+
+
+class Connection(Protocol):
+    """What a unit of work is given: of the library's connection those methods that are used here."""
+
+    async def fetch(self, query: str, /, *values: Any) -> list[Row]:
+        """The rows that *query* gives."""
+        ...
+
+    async def fetchrow(self, query: str, /, *values: Any) -> Row | None:
+        """The first of them."""
+        ...
+
+    async def fetchval(self, query: str, /, *values: Any) -> Any:
+        """Its first value; None when there is no row."""
+        ...
+
+    async def execute(self, query: str, /, *values: Any, timeout: float | None = None) -> str:
+        """Run *query*; gives the server's word for what it did, such as `UPDATE 3`."""
+        ...
+
+    async def executemany(self, command: str, /, args: Sequence[Row]) -> None:
+        """Run *command* for each of *args*, in one round trip and, if no transaction is open, in one of its own."""
+        ...
+
+    def is_in_transaction(self) -> bool:
+        """True between BEGIN and its end."""
+        ...
+
+    def terminate(self) -> None:
+        """Close it without a word to the server."""
+        ...
+
+
+_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
+"""Everything that the library raises; a time-out is an OSError."""
+
+_GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
+"""What it raises when a connection turns out to be closed."""
+
+_CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""The server has undone the transaction, so it may be begun again."""
+
+
+@contextlib.contextmanager
+def translated(unavailable: type[Unavailable]) -> Generator[None]:
+    """Turn every error of the engine into *unavailable*; errors of ours pass."""
+    try:
+        yield
+    except _FAULTS as error:
+        raise unavailable(f"PostgreSQL: {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    """One line; the library's longer texts are advice to programmers."""
+    text = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+class PostgresDatabase:
+    """
+    The database at *url*. Nothing is connected before the first call, which may come while the server is down.
+
+    Args:
+        url: As `postgresql://user:password@host:port/database`.
+        service: Shown by the server beside each connection.
+        connections_max: Those of this process.
+        statement_cache: Prepared statements kept for each connection; 0 for a pooler that changes the server's
+            connection with every transaction: then no setting of a session is used either.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        service: str,
+        connections_max: int = limits.POSTGRES_CONNECTIONS_DEFAULT,
+        statement_cache: int = limits.POSTGRES_STATEMENT_CACHE_DEFAULT,
+    ) -> None:
+        self._url = url
+        self._service = service
+        self._connections_max = connections_max
+        self._statement_cache = statement_cache
+        self._pool: Any = None
+        self._writes: set[asyncio.Future[Any]] = set()
+
+    async def read(self, query: Callable[[Connection], Awaitable[T]]) -> T:
+        """
+        What *query* answers. Each of its statements sees what was committed before it began.
+
+        A query on a connection that turns out to be gone is asked once more on another one.
+        """
+        try:
+            async with self._connection() as connection:
+                return await query(connection)
+        except _GONE as error:
+            if isinstance(error, TimeoutError | asyncpg.DataError):
+                raise
+            async with self._connection() as connection:
+                return await query(connection)
+
+    async def write(self, unit: Callable[[Connection], Awaitable[T]]) -> T:
+        """
+        What *unit* answers, once its transaction is committed: durable, all of it or nothing.
+
+        After an error of the engine it is not known whether it took effect; after any other error it did not. It goes
+        on when its caller is cancelled. It may be called again, from its beginning, when the server undoes it because
+        of a conflict with another transaction, or when its connection was gone before it began.
+        """
+        return await self._shielded(partial(self._in_transaction, unit))
+
+    async def write_alone(self, statement: Callable[[Connection], Awaitable[T]]) -> T:
+        """As `write`, for one single statement: that is a transaction by itself, and two round trips shorter."""
+        return await self._shielded(partial(self._alone, statement))
+
+    async def _shielded(self, work: Callable[[], Awaitable[T]]) -> T:
+        task = asyncio.ensure_future(_retried(work))
+        self._writes.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Future[Any]) -> None:
+        self._writes.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may be gone
+
+    async def _alone(self, statement: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self._connection() as connection:
+            answer = await statement(connection)
+            self.committed()
+            return answer
+
+    async def _in_transaction(self, unit: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self._begun() as connection:
+            try:
+                answer = await unit(connection)
+                tag = await connection.execute("COMMIT")
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            assert tag == "COMMIT", f"a unit of work hid an error of its transaction: {tag}"
+            self.committed()
+            return answer
+
+    def committed(self) -> None:
+        """Called after every commit."""
+
+    @contextlib.asynccontextmanager
+    async def _begun(self) -> AsyncGenerator[Connection]:
+        """A connection in a transaction. One that is found to be gone now has done nothing yet."""
+        async with contextlib.AsyncExitStack() as stack:
+            connection = await stack.enter_async_context(self._connection())
+            try:
+                await connection.execute("BEGIN")
+            except TimeoutError:
+                raise
+            except _GONE:
+                connection.terminate()
+                connection = await stack.enter_async_context(self._connection())
+                await connection.execute("BEGIN")
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[Connection]:
+        """One of the pool. It goes back only if every statement on it came to its end."""
+        pool = await self._opened()
+        connection = await pool.acquire(timeout=limits.POSTGRES_WAIT_S_MAX)
+        try:
+            yield self.wrapped(connection)
+        except BaseException as error:
+            # A deadline that is missed, or a task that is cancelled, leaves the connection in the middle of something.
+            if isinstance(error, OSError) or not isinstance(error, Exception) or _is_in_transaction(connection):
+                connection.terminate()
+            raise
+        finally:
+            await pool.release(connection, timeout=limits.POSTGRES_WAIT_S_MAX)
+
+    def wrapped(self, connection: Connection) -> Connection:
+        """What units of work are given for *connection*."""
+        return connection
+
+    async def _opened(self) -> Any:
+        if self._pool is None:
+            self._pool = asyncpg.create_pool(
+                self._url,
+                min_size=0,
+                max_size=self._connections_max,
+                max_inactive_connection_lifetime=limits.POSTGRES_IDLE_CONNECTION_S,
+                reset=_nothing,
+                **self._connecting(),
+            )
+        # Until it is awaited for the first time, a pool is not open.
+        return await self._pool
+
+    async def connect(self) -> Any:
+        """A connection of the caller's own, outside the pool: for who listens."""
+        return await _connect(self._url, **self._connecting())
+
+    def _connecting(self) -> dict[str, Any]:
+        return {
+            "timeout": limits.POSTGRES_CONNECT_S_MAX,
+            "command_timeout": limits.POSTGRES_ANSWER_S_MAX,
+            "statement_cache_size": self._statement_cache,
+            "server_settings": self._session_settings(),
+        }
+
+    def _session_settings(self) -> dict[str, str]:
+        named = {"application_name": f"odd-dashboard {self._service}"}
+        if not self._statement_cache:
+            return named  # a pooler refuses the others
+        return named | {
+            "statement_timeout": _ms(limits.POSTGRES_STATEMENT_S_MAX),
+            "lock_timeout": _ms(limits.POSTGRES_LOCK_S_MAX),
+            "idle_in_transaction_session_timeout": _ms(limits.POSTGRES_IDLE_TRANSACTION_S_MAX),
+            # Every statement of ours finds its rows by an index. Statistics lag behind tables that fill and empty by
+            # the second, and a plan that reads a whole table would be kept for as long as its connection.
+            "enable_seqscan": "off",
+            "jit": "off",
+        }
+
+    async def close(self) -> None:
+        """Let what is being written come to its end, and close the connections. Safe to call twice."""
+        if self._writes:
+            await asyncio.wait(self._writes, timeout=limits.POSTGRES_ANSWER_S_MAX)
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.terminate()
+
+    def abandon(self) -> None:
+        """Close the connections at once, as a kill would."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.terminate()
+
+
+async def _retried(work: Callable[[], Awaitable[T]]) -> T:
+    for _ in range(limits.POSTGRES_TRIES_MAX - 1):
+        with contextlib.suppress(*_CONFLICTS):
+            return await work()
+    return await work()
+
+
+def _is_in_transaction(connection: Connection) -> bool:
+    """False for a connection that the library has closed: it says that by an error of its own."""
+    with contextlib.suppress(asyncpg.InterfaceError):
+        return connection.is_in_transaction()
+    return False
+
+
+async def _roll_back(connection: Connection) -> None:
+    """Its errors say nothing new: what cannot be rolled back is closed by whoever gives the connection back."""
+    with contextlib.suppress(*_FAULTS):
+        if _is_in_transaction(connection):
+            await connection.execute("ROLLBACK")
+
+
+async def _nothing(connection: Connection) -> None:
+    """A connection is given back as it was taken: nothing of ours changes its session."""
+
+
+def _ms(seconds: float) -> str:
+    return str(int(seconds * 1000))

@@ -1,0 +1,110 @@
+"""Numbered SQL migrations of a PostgreSQL database: forward only, each in one transaction, checked by digest.
+
+Everything of ours lies in the schema `observatory`, so that the database may be an application's own.
+"""
+
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from observatory.core import limits
+from observatory.core.errors import DatabaseUnusable, DataTooNew
+from observatory.engine.migrations import Migration
+from observatory.engine.postgres_database import Connection, PostgresDatabase
+
+_LOCK = 0x6F64_6D69
+"""Held while migrations run: one process brings the schema forward, the others wait and find it done."""
+
+
+class SchemaStatus(msgspec.Struct, frozen=True):
+    """Which schema a database has."""
+
+    number: int
+    """Of the newest migration it has; 0 for none."""
+    newest: int
+    """Of the newest migration that this release knows. The database may have later ones that leave it working."""
+
+    @property
+    def is_current(self) -> bool:
+        return self.number >= self.newest
+
+
+async def schema_status(database: PostgresDatabase, migrations: list[Migration]) -> SchemaStatus:
+    """
+    Only reads.
+
+    Raises:
+        DataTooNew: The schema was written by a later release that leaves this one not working.
+        DatabaseUnusable: A migration that was applied is not the one of this release, or the schema is another
+            program's.
+    """
+    number = await database.read(lambda connection: _usable_number(connection, migrations))
+    return SchemaStatus(number, len(migrations))
+
+
+async def migrate(database: PostgresDatabase, migrations: list[Migration]) -> list[Migration]:
+    """
+    Bring the schema forward to the newest; returns what was applied, in order.
+
+    May run in several processes at once. A kill leaves the schema at the last migration that was committed; running
+    again goes on from there.
+
+    Raises:
+        DataTooNew, DatabaseUnusable: As `schema_status`; nothing was changed.
+    """
+    connection = await database.connect()
+    try:
+        await connection.execute(f"SET statement_timeout = {int(limits.POSTGRES_MIGRATION_S_MAX * 1000)}")
+        await connection.execute("SET lock_timeout = 0")
+        return await _applied(connection, migrations)
+    finally:
+        await connection.close(timeout=limits.POSTGRES_CONNECT_S_MAX)
+
+
+async def _applied(connection: Any, migrations: list[Migration]) -> list[Migration]:
+    done: list[Migration] = []
+    while True:
+        async with connection.transaction():
+            # Bound to the transaction, so that it works through a pooler too, and ends with a process that is killed.
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK, timeout=limits.POSTGRES_MIGRATION_S_MAX)
+            number = await _usable_number(connection, migrations)
+            if number >= len(migrations):
+                return done
+            await _apply(connection, migrations[number])
+        done.append(migrations[number])
+
+
+async def _apply(connection: Connection, migration: Migration) -> None:
+    await connection.execute(migration.sql, timeout=limits.POSTGRES_MIGRATION_S_MAX)
+    record = "INSERT INTO observatory.migrations (number, name, digest, works_with) VALUES ($1, $2, $3, $4)"
+    await connection.execute(record, migration.number, migration.name, migration.digest, migration.works_with)
+
+
+async def _usable_number(connection: Connection, migrations: list[Migration]) -> int:
+    if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'observatory')"):
+        return 0
+    applied = await _record(connection)
+    later = applied[len(migrations) :]
+    if later and max(works_with for _, _, works_with in later) > len(migrations):
+        raise DataTooNew(
+            f"this release, of schema {len(migrations)}, cannot work with the database's schema {len(applied)}",
+            "install the release that wrote it, or point POSTGRES_URL at another database",
+        )
+    for (number, digest, _), migration in zip(applied, migrations, strict=False):
+        if (number, digest) != (migration.number, migration.digest):
+            raise DatabaseUnusable(
+                f"the database's migration {migration.number:03} ({migration.name}) is not the one of this release",
+                "it was written by a modified build; use that build, or point POSTGRES_URL at another database",
+            )
+    return len(applied)
+
+
+async def _record(connection: Connection) -> list[tuple[Any, ...]]:
+    try:
+        rows = await connection.fetch("SELECT number, digest, works_with FROM observatory.migrations ORDER BY number")
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+        raise DatabaseUnusable(
+            "the schema `observatory` of the database is another program's", "point POSTGRES_URL at another database"
+        ) from error
+    return [tuple(row) for row in rows]
