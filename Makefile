@@ -34,8 +34,8 @@ format: setup ## Format the code and apply the safe fixes
 bench: setup ## Measure, beside a peer in the same run (ARGS="http" runs one scenario; about three minutes)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-services: ## Say which packages the tests of the external engines need
-	@echo "None yet: every driver that exists runs inside the process, so all tests run without installing a service."
+services: ## Install the servers that the tests start for themselves: PostgreSQL (needs root; starts nothing)
+	@sh scripts/services.sh
 
 chaos: setup ## Kill the running system again and again and count what was lost (KILLS=5)
 	@KILLS=$(KILLS) $(BIN)/python -m tests.chaos $(ARGS)
