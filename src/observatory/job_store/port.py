@@ -29,6 +29,7 @@ from observatory.core.errors import ObservatoryError
 from observatory.core.event import Event
 from observatory.core.handler import TypeInfo
 from observatory.core.job import Job, JobStatus, NewJob
+from observatory.core.worker import WorkerInfo
 
 
 class Submitted(msgspec.Struct, frozen=True, gc=False):
@@ -81,29 +82,6 @@ class ExpiredLease(msgspec.Struct, frozen=True):
     lease: Lease
     attempt: int
     type: str
-
-
-class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A processor as it described itself at its last heartbeat."""
-
-    instance_id: str
-    """New at every process start."""
-    host: str
-    pid: int
-    version: str
-    started_at: datetime
-    heartbeat_at: datetime | None = None
-    """By the store's clock; None until the store has written it."""
-    slots: int
-    running: int = 0
-    buffered: int = 0
-    """Jobs that it holds beyond its slots, VALIDATED."""
-    abandoned: int = 0
-    """Slots held by threads that passed their hard time-out."""
-    is_draining: bool = False
-    types: tuple[str, ...] = ()
-    jobs: tuple[str, ...] = ()
-    """Ids of the jobs it runs, at most as many as it has slots."""
 
 
 class QueueDepth(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from observatory.contracts import UiRegistry
 from observatory.contracts.wire import AttemptLogSeen, JobList, LogLineSeen, Page, QueueInfo, SeenType, Stats, stats_of
-from observatory.core import limits
 from observatory.core.errors import BadQuery, UnknownJob
 from observatory.core.event import Event
 from observatory.core.folds import STATS_VIEW, StatsView
@@ -16,19 +15,17 @@ from observatory.core.job import LEASED, Job
 from observatory.core.queue import QueueSetting
 from observatory.core.retention import RetentionPolicy
 from observatory.core.sources import Clock
+from observatory.core.worker import WorkerInfo
 from observatory.edge.cursor import Cursors
 from observatory.edge.job_list import job_list_of
 from observatory.event_log.port import EventFilter, EventLog
 from observatory.job_store.attempt_logs import AttemptLogs
-from observatory.job_store.port import JobFilter, JobQueries, QueueDepth, WorkerInfo
+from observatory.job_store.port import JobFilter, JobQueries, QueueDepth
 from observatory.job_store.pruning import Pruning
 from observatory.job_store.queues import Queues
 from observatory.view_store.port import ViewStore
 
 T = TypeVar("T")
-
-ALIVE_S: Final = limits.LEASE_S
-"""A processor that was not heard of for longer has lost its leases."""
 
 
 class WorkerSeen(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -297,8 +294,8 @@ def _queue_info(queue: str, depth: QueueDepth | None, setting: QueueSetting | No
 
 
 def _seen(worker: WorkerInfo, now: datetime) -> WorkerSeen:
-    heartbeat_at = worker.heartbeat_at
-    age_s = None if heartbeat_at is None else max((now - heartbeat_at).total_seconds(), 0.0)
     return WorkerSeen(
-        **msgspec.structs.asdict(worker), heartbeat_age_seconds=age_s, is_alive=age_s is not None and age_s <= ALIVE_S
+        **msgspec.structs.asdict(worker),
+        heartbeat_age_seconds=worker.heartbeat_age_s(now),
+        is_alive=worker.is_live(now),
     )
