@@ -9,6 +9,7 @@ from observatory.contracts import catalog
 from observatory.core import limits
 from observatory.core.errors import Refused
 from observatory.core.event import CONTRACT_VERSION, EventType
+from observatory.core.explain.explanation import Code
 from observatory.core.handler import Isolation
 from observatory.core.job import JobStatus, Outcome
 from observatory.core.schedule import Fate, Missed, Reason
@@ -90,6 +91,7 @@ def test_known_values_are_those_of_the_code():
     assert known("event-envelope", "outcome") == list(Outcome)
     runs_in = contracts.schema("type-list")["properties"]["items"]["items"]["properties"]["runsIn"]
     assert runs_in["x-known-values"] == list(Isolation)
+    assert known("explanation", "explainCode") == list(Code)
     assert known("tick-list", "fate") == list(Fate)
     assert known("tick-list", "tickReason") == list(Reason)
     assert known("schedule", "missed") == list(Missed)
@@ -134,6 +136,8 @@ def test_bounds_are_those_of_the_code():
     assert setting["concurrencyMax"]["maximum"] == limits.QUEUE_CONCURRENCY_MAX
     assert setting["actor"]["pattern"].endswith(f"{{1,{limits.ACTOR_CHARS_MAX}}}$")
     assert setting["reason"]["pattern"].endswith(f"{{1,{limits.REASON_CHARS_MAX}}}$")
+    evidence = contracts.schema("explanation")["properties"]["evidence"]["properties"]
+    assert {evidence[name]["maxItems"] for name in ("leasedJobs", "processors")} == {limits.EXPLAIN_NAMED_MAX}
     bulk = contracts.schema("bulk-request")["properties"]
     assert bulk["limit"]["maximum"] == limits.BULK_JOBS_MAX
     assert str(limits.BULK_JOBS_DEFAULT) in bulk["limit"]["description"]

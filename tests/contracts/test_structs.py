@@ -19,6 +19,7 @@ from observatory.contracts import wire
 from observatory.contracts.schedules import Preview, ScheduleInfo, ScheduleList, SchedulePauseRequest
 from observatory.contracts.violation import Violation
 from observatory.core.event import Event
+from observatory.core.explain.explanation import Explanation
 from observatory.core.folds import StatsView, fold_stats
 from observatory.core.handler import Isolation, TypeInfo
 from observatory.core.job import Job, JobStatus
@@ -51,6 +52,7 @@ STRUCTS: dict[str, Any] = {
     "worker-list": wire.Page[WorkerInfo],
     "type-list": wire.Page[wire.SeenType],
     "attempt-log": wire.AttemptLogSeen,
+    "explanation": Explanation,
     "schedule-request": ScheduleDefinition,
     "schedule-pause-request": SchedulePauseRequest,
     "schedule": ScheduleInfo,

@@ -180,6 +180,14 @@ class Api:
         """The job. RequestRefused with `unknown_job` when there is none."""
         return self._object(calls.job(job_id))
 
+    def explain(self, job_id: str) -> JsonObject:
+        """
+        Why the job is where it is (`contracts/schemas/explanation`): one code, a sentence, facts, what will change it.
+
+        RequestRefused with `unknown_job` when there is none.
+        """
+        return self._object(calls.explain(job_id))
+
     def jobs(self, **asked: Unpack[JobsAsked]) -> Page:
         """Jobs that match, newest first."""
         return self._page(calls.jobs(**asked))

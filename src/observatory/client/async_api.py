@@ -127,6 +127,9 @@ class AsyncApi:
     async def job(self, job_id: str) -> JsonObject:
         return await self._object(calls.job(job_id))
 
+    async def explain(self, job_id: str) -> JsonObject:
+        return await self._object(calls.explain(job_id))
+
     async def jobs(self, **asked: Unpack[JobsAsked]) -> Page:
         return await self._page(calls.jobs(**asked))
 

@@ -214,6 +214,10 @@ def job(job_id: str) -> Call:
     return get("read_model", of_job(job_id))
 
 
+def explain(job_id: str) -> Call:
+    return get("read_model", of_job(job_id, "/explain"))
+
+
 class JobsAsked(TypedDict, total=False):
     """The arguments of `jobs`, for the clients that hand them on."""
 

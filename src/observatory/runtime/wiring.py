@@ -54,6 +54,7 @@ from observatory.maintenance.scheduler import Scheduler
 from observatory.metrics_engine.engine import MetricsEngine
 from observatory.processor.runner import Runner
 from observatory.processor.worker import Worker
+from observatory.read_model.explaining import Explaining
 from observatory.read_model.http import create_read_model_app
 from observatory.read_model.live import LiveEvents
 from observatory.read_model.read_model import ReadModel
@@ -338,9 +339,19 @@ class Wiring:
             uis=ui_registry(),
             attempt_logs=self._attempt_logs,
         )
+        explaining = Explaining(
+            self._queries,
+            self._queues,
+            self._selections,
+            self._schedules("read-model"),
+            self._log,
+            loops=self._loop_checks(loops),
+            here=self._sources.instance_id,
+        )
         return create_read_model_app(
             read_model,
             ScheduleReadModel(self._schedules("read-model"), clock=self._sources.clock),
+            explaining,
             streams=streams,
             edge=self._edge("read-model"),
             registry=CollectorRegistry(),

@@ -90,6 +90,9 @@ class AsyncClient:
     async def job(self, job_id: str) -> JsonObject:
         return await self._connection.ask(lambda api: api.job(job_id))
 
+    async def explain(self, job_id: str) -> JsonObject:
+        return await self._connection.ask(lambda api: api.explain(job_id))
+
     async def job_events(self, job_id: str) -> list[JsonObject]:
         async def read(api: AsyncApi) -> list[JsonObject]:
             page = await api.job_events(job_id)
@@ -179,6 +182,9 @@ class AsyncJobHandle:
 
     async def status(self) -> str:
         return str((await self.job()).get("status"))
+
+    async def explain(self) -> JsonObject:
+        return await self._client.explain(self.id)
 
     async def wait(self, timeout_s: float | None = limits.WAIT_S_DEFAULT) -> JsonObject:
         return await self._client.wait(self.id, timeout_s)

@@ -127,6 +127,10 @@ class Client:
         """The job as it is now. RequestRefused with `unknown_job` when there is none."""
         return self._connection.ask(lambda api: api.job(job_id))
 
+    def explain(self, job_id: str) -> JsonObject:
+        """Why the job is where it is: a `code`, a `summary`, the `evidence`, and the `change` that it waits for."""
+        return self._connection.ask(lambda api: api.explain(job_id))
+
     def job_events(self, job_id: str) -> list[JsonObject]:
         """The whole history of one job, in order."""
 
@@ -258,6 +262,10 @@ class JobHandle:
     def status(self) -> str:
         """PENDING, EXECUTING, COMPLETED…: `core.job.JobStatus` has them all; a newer service may have more."""
         return str(self.job().get("status"))
+
+    def explain(self) -> JsonObject:
+        """Why the job is where it is; see `Client.explain`."""
+        return self._client.explain(self.id)
 
     def wait(self, timeout_s: float | None = limits.WAIT_S_DEFAULT) -> JsonObject:
         """The job once it is final, whatever came of it. ResultTimeout when the time is up."""

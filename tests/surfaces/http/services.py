@@ -1,7 +1,7 @@
 """The three services over the embedded drivers in a fresh folder, and what a test needs to call them."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -43,6 +43,7 @@ from observatory.job_store.sqlite import (
     SqliteSchedules,
     SqliteSelections,
 )
+from observatory.read_model.explaining import Explaining
 from observatory.read_model.http import create_read_model_app
 from observatory.read_model.live import LiveEvents
 from observatory.read_model.read_model import ReadModel
@@ -98,7 +99,14 @@ class World:
             **self.parts(),
         )
 
-    def read_model(self, *, streams: Streams | None = None, **settings: Any) -> ServiceApp:
+    def read_model(
+        self,
+        *,
+        streams: Streams | None = None,
+        loops: Sequence[Check] = (),
+        here: str | None = None,
+        **settings: Any,
+    ) -> ServiceApp:
         model = ReadModel(
             self.queries,
             self.queues,
@@ -114,6 +122,15 @@ class World:
         return create_read_model_app(
             model,
             ScheduleReadModel(self.schedules, clock=self.clock),
+            Explaining(
+                self.queries,
+                self.queues,
+                SqliteSelections(self.file),
+                self.schedules,
+                self.log,
+                loops=loops,
+                here=here,
+            ),
             streams=streams or self.ended_streams(),
             edge=edge("read-model", **settings),
             **self.parts(),

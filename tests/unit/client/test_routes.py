@@ -19,6 +19,7 @@ EVERY_CALL = [
     calls.submit_portion([{"type": "example"}]),
     calls.cancel(JOB_ID),
     calls.job(JOB_ID),
+    calls.explain(JOB_ID),
     calls.jobs(status="FAILED", type="a", queue="b", correlation_id="c", cursor="d", count_max=1),
     calls.recent(1),
     calls.events(job_id=JOB_ID, cursor="d", count_max=1),

@@ -8,6 +8,7 @@ Relations that other code relies on are asserted at the end of this file.
 from observatory.core.limits.attempts import *
 from observatory.core.limits.audit import *
 from observatory.core.limits.doctor import *
+from observatory.core.limits.explaining import *
 from observatory.core.limits.http import *
 from observatory.core.limits.jobs import *
 from observatory.core.limits.loops import *
@@ -50,3 +51,7 @@ assert FREE_BYTES_FAIL < FREE_BYTES_WARN
 assert POSTGRES_LOCK_S_MAX < POSTGRES_STATEMENT_S_MAX
 assert POSTGRES_WAIT_S_MAX + POSTGRES_ANSWER_S_MAX < REQUEST_S_MAX
 assert POSTGRES_IDLE_TRANSACTION_S_MAX + POSTGRES_LOCK_S_MAX < LEASE_S
+assert EXPLAIN_DEAF_S > POLL_S, "a processor looks by itself before it is called deaf"
+assert EXPLAIN_HEARTBEAT_LATE_S < LEASE_S, "a heartbeat is late before its lease ends"
+assert EXPLAIN_RESCUE_LATE_S > LEASE_S + SWEEP_S, "a rescuer that waits for a lease after an outage is not behind"
+assert EXPLAIN_RUNS_MIN <= EXPLAIN_RUNS_MAX <= PAGE_ITEMS_MAX

@@ -8,8 +8,10 @@ from observatory.core.sources import Clock, Ids
 from observatory.edge.health import Check
 from observatory.edge.http import ServiceApp, create_service_app, index_route
 from observatory.edge.settings import EdgeSettings
+from observatory.read_model.explaining import Explaining
 from observatory.read_model.http.attempt_logs import attempt_log_routes
 from observatory.read_model.http.events import event_routes
+from observatory.read_model.http.explanations import explanation_routes
 from observatory.read_model.http.jobs import job_routes
 from observatory.read_model.http.numbers import number_routes
 from observatory.read_model.http.parts import part_routes
@@ -24,6 +26,7 @@ from observatory.read_model.stream import Streams
 def create_read_model_app(
     read_model: ReadModel,
     schedules: ScheduleReadModel,
+    explaining: Explaining,
     *,
     streams: Streams,
     edge: EdgeSettings,
@@ -50,6 +53,7 @@ def create_read_model_app(
             index_route(edge),
             *number_routes(read_model, edge, checks),
             *job_routes(read_model),
+            *explanation_routes(explaining),
             *attempt_log_routes(read_model),
             *event_routes(read_model),
             stream_route(streams),
