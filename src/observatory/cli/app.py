@@ -30,6 +30,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("submit", "submit:submit", "Submit a job."),
     ("jobs", "reading:jobs", "List jobs, newest first."),
     ("job", "reading:job", "Show one job and its history."),
+    ("explain", "explaining:explain", "Say why a job is where it is, and what will change it."),
     ("logs", "logs:logs", "Show what an attempt of a job logged and printed."),
     ("events", "reading:events", "List events in order."),
     ("watch", "watch:watch", "Show events as they happen."),

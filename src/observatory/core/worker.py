@@ -1,4 +1,4 @@
-"""What a processor says of itself, and the rule by which it counts as live."""
+"""What a processor says of itself, and the rule by which it counts as alive."""
 
 from datetime import datetime
 from typing import Final
@@ -7,7 +7,7 @@ import msgspec
 
 from observatory.core import limits
 
-LIVE_S: Final = limits.LEASE_S
+ALIVE_S: Final = limits.LEASE_S
 """A processor that was not heard of for longer has lost its leases."""
 
 
@@ -37,7 +37,7 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
         """Seconds from its last heartbeat to *at*, never below 0; None when it was never heard of."""
         return None if self.heartbeat_at is None else max((at - self.heartbeat_at).total_seconds(), 0.0)
 
-    def is_live(self, at: datetime) -> bool:
-        """True while its leases may still hold: it was heard of within `LIVE_S` before *at*."""
+    def is_alive(self, at: datetime) -> bool:
+        """True while its leases may still hold: it was heard of within `ALIVE_S` before *at*."""
         age_s = self.heartbeat_age_s(at)
-        return age_s is not None and age_s <= LIVE_S
+        return age_s is not None and age_s <= ALIVE_S

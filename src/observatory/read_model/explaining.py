@@ -114,11 +114,11 @@ class Explaining:
         )
 
     async def _with_executing(self, seen: Situation) -> Situation:
-        """How many attempts run on each processor: the truth is younger than their heartbeats."""
+        """How many attempts run on each processor: the truth is younger than a heartbeat, where it can all be read."""
         page = await self._queries.jobs(
             JobFilter(status=JobStatus.EXECUTING), before=None, count_max=limits.PAGE_ITEMS_MAX
         )
-        if page.next_before is not None:
+        if page.next_before is not None or page.unreadable:
             return seen
         counts: dict[str, int] = {}
         for job in page.jobs:

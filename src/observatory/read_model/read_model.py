@@ -297,5 +297,5 @@ def _seen(worker: WorkerInfo, now: datetime) -> WorkerSeen:
     return WorkerSeen(
         **msgspec.structs.asdict(worker),
         heartbeat_age_seconds=worker.heartbeat_age_s(now),
-        is_alive=worker.is_live(now),
+        is_alive=worker.is_alive(now),
     )

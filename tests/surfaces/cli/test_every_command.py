@@ -131,6 +131,8 @@ WRONG = [
     (["job", "one", "two"], "two"),
     (["job", "not-an-id"], "'not-an-id' is not the id of a job"),
     (["logs", "not-an-id"], "'not-an-id' is not the id of a job"),
+    (["explain"], "requires an argument"),
+    (["explain", "not-an-id"], "'not-an-id' is not the id of a job"),
     (["jobs", "--bogus"], "--bogus"),
     (["jobs", "--limit", "many"], '--limit: unable to convert "many"'),
     (["jobs", "extra"], "extra"),
@@ -222,7 +224,7 @@ def test_debug_adds_the_traceback_wherever_it_stands(here: Callable, tmp_path: P
 # --- the service is not there, or says no ---------------------------------------------------------
 
 
-ASKING = [*READING, ("job", SOME_ID), ("logs", SOME_ID), ("submit", "echo")]
+ASKING = [*READING, ("job", SOME_ID), ("logs", SOME_ID), ("explain", SOME_ID), ("submit", "echo")]
 
 
 @pytest.mark.parametrize("arguments", ASKING, ids=words)

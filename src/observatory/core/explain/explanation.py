@@ -71,7 +71,7 @@ class ProcessorSeen(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     instance_id: str
     host: str
     pid: int
-    is_live: bool
+    is_alive: bool
     slots: int
     running: int
     """Its attempts that run now, as the truth says, or as its last heartbeat said."""

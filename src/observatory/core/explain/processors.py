@@ -28,7 +28,7 @@ def _seen(seen: Situation, worker: WorkerInfo) -> ProcessorSeen:
         instance_id=worker.instance_id,
         host=worker.host,
         pid=worker.pid,
-        is_live=worker.is_live(seen.now),
+        is_alive=worker.is_alive(seen.now),
         slots=worker.slots,
         running=seen.running_on(worker),
         abandoned=worker.abandoned,

@@ -61,7 +61,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def knowing(self) -> tuple[WorkerInfo, ...]:
         """Live processors that know the job's type."""
-        return tuple(one for one in self.workers if self.job.type in one.types and one.is_live(self.now))
+        return tuple(one for one in self.workers if self.job.type in one.types and one.is_alive(self.now))
 
     @property
     def claiming(self) -> tuple[WorkerInfo, ...]:

@@ -200,7 +200,7 @@ def _was_announced(seen: Situation) -> bool:
 
 
 def _live(seen: Situation) -> tuple[WorkerInfo, ...]:
-    return tuple(one for one in seen.workers if one.is_live(seen.now))
+    return tuple(one for one in seen.workers if one.is_alive(seen.now))
 
 
 def _evidence(seen: Situation) -> Evidence:
