@@ -20,9 +20,16 @@ class Opened:
         return getattr(self._now, name)
 
 
+def driver_of(request):
+    """The driver that the test runs over, with the server that it needs."""
+    if hasattr(request.param, "server"):
+        request.param.server = request.getfixturevalue("postgres_server")
+    return request.param
+
+
 @pytest.fixture(params=drivers.JOB_STORES, ids=lambda driver: f"job_store:{driver.name}")
 async def truth(request, tmp_path):
-    opened = Opened(request.param.open_truth(tmp_path))
+    opened = Opened(driver_of(request).open_truth(tmp_path))
     yield opened
     opened.faults.heal()
     try:
@@ -33,18 +40,18 @@ async def truth(request, tmp_path):
 
 @pytest.fixture(params=drivers.EVENT_LOGS, ids=lambda driver: f"event_log:{driver.name}")
 async def history(request, tmp_path):
-    opened = Opened(request.param.open_log(tmp_path))
+    opened = Opened(driver_of(request).open_log(tmp_path))
     yield opened
     opened.end()
 
 
 @pytest.fixture(params=drivers.VIEW_STORES, ids=lambda driver: f"view_store:{driver.name}")
 async def stored(request, tmp_path):
-    opened = Opened(request.param.open_views(tmp_path))
+    opened = Opened(driver_of(request).open_views(tmp_path))
     yield opened
     opened.end()
 
 
 @pytest.fixture(params=drivers.EVENT_BUSES, ids=lambda driver: f"event_bus:{driver.name}")
 async def movement(request, tmp_path):
-    return request.param.open_bus(tmp_path)
+    return driver_of(request).open_bus(tmp_path)

@@ -57,11 +57,11 @@ class Connection(Protocol):
 _FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
 """Everything that the library raises; a time-out is an OSError."""
 
-_GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
-"""What it raises when a connection turns out to be closed."""
-
 _CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """The server has undone the transaction, so it may be begun again."""
+
+_OF_VALUES = (asyncpg.DataError, asyncpg.exceptions.DataError, asyncpg.IntegrityConstraintViolationError)
+"""The statement cannot take the values it was given; the server has undone it."""
 
 
 @contextlib.contextmanager
@@ -71,6 +71,11 @@ def translated(unavailable: type[Unavailable]) -> Generator[None]:
         yield
     except _FAULTS as error:
         raise unavailable(f"PostgreSQL: {_said(error)}") from error
+
+
+def is_about_values(error: BaseException) -> bool:
+    """True when the same statement would do with other values: nothing is wrong with the server or the way to it."""
+    return isinstance(error, _OF_VALUES)
 
 
 def _said(error: BaseException) -> str:
@@ -107,32 +112,22 @@ class PostgresDatabase:
         self._writes: set[asyncio.Future[Any]] = set()
 
     async def read(self, query: Callable[[Connection], Awaitable[T]]) -> T:
-        """
-        What *query* answers. Each of its statements sees what was committed before it began.
-
-        A query on a connection that turns out to be gone is asked once more on another one.
-        """
-        try:
-            async with self._connection() as connection:
-                return await query(connection)
-        except _GONE as error:
-            if isinstance(error, TimeoutError | asyncpg.DataError):
-                raise
-            async with self._connection() as connection:
-                return await query(connection)
+        """What *query* answers. Each of its statements sees what was committed before it began."""
+        async with self._connection() as connection:
+            return await query(connection)
 
     async def write(self, unit: Callable[[Connection], Awaitable[T]]) -> T:
         """
         What *unit* answers, once its transaction is committed: durable, all of it or nothing.
 
         After an error of the engine it is not known whether it took effect; after any other error it did not. It goes
-        on when its caller is cancelled. It may be called again, from its beginning, when the server undoes it because
-        of a conflict with another transaction, or when its connection was gone before it began.
+        on when its caller is cancelled. It is called again, from its beginning, when the server undoes it because of a
+        conflict with another transaction.
         """
         return await self._shielded(partial(self._in_transaction, unit))
 
     async def write_alone(self, statement: Callable[[Connection], Awaitable[T]]) -> T:
-        """As `write`, for one single statement: that is a transaction by itself, and two round trips shorter."""
+        """As `write`, but each statement is a transaction by itself: two round trips shorter."""
         return await self._shielded(partial(self._alone, statement))
 
     async def _shielded(self, work: Callable[[], Awaitable[T]]) -> T:
@@ -153,7 +148,8 @@ class PostgresDatabase:
             return answer
 
     async def _in_transaction(self, unit: Callable[[Connection], Awaitable[T]]) -> T:
-        async with self._begun() as connection:
+        async with self._connection() as connection:
+            await connection.execute("BEGIN")
             try:
                 answer = await unit(connection)
                 tag = await connection.execute("COMMIT")
@@ -166,21 +162,6 @@ class PostgresDatabase:
 
     def committed(self) -> None:
         """Called after every commit."""
-
-    @contextlib.asynccontextmanager
-    async def _begun(self) -> AsyncGenerator[Connection]:
-        """A connection in a transaction. One that is found to be gone now has done nothing yet."""
-        async with contextlib.AsyncExitStack() as stack:
-            connection = await stack.enter_async_context(self._connection())
-            try:
-                await connection.execute("BEGIN")
-            except TimeoutError:
-                raise
-            except _GONE:
-                connection.terminate()
-                connection = await stack.enter_async_context(self._connection())
-                await connection.execute("BEGIN")
-            yield connection
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncGenerator[Connection]:

@@ -5,8 +5,10 @@ from typing import Any
 
 import msgspec
 
+from observatory.core import limits
 from observatory.core.errors import BadEnvelope
 from observatory.core.event import CONTRACT_VERSION, Event
+from observatory.engine.postgres_database import Connection
 from observatory.engine.producers import producer_of_text, text_of_producer
 
 VALUE_COLUMNS = (
@@ -70,3 +72,45 @@ def _event_of_row(row: Row) -> Event:
         causation_id=cause,
         traceparent=trace,
     )
+
+
+async def read_events(
+    connection: Connection,
+    condition: str,
+    order: str,
+    values: Sequence[Any],
+    *,
+    count_max: int,
+    source: str = "observatory.events",
+) -> tuple[list[Event], bool]:
+    """
+    The first events in *order* of those that meet *condition*, and whether there are more. One statement.
+
+    At most *count_max*, and at most `limits.READ_BYTES_MAX` of payload; but always the first. What lies beyond the
+    bounds is left at the server, and the payloads of it are not even looked up there.
+
+    Args:
+        condition: Over `EVENT_COLUMNS`, with *values* as `$1`, `$2`, …
+        order: Columns of which no two events have the same, such as `position DESC`.
+        source: A table or a subselect in parentheses that has `EVENT_COLUMNS`.
+
+    Raises:
+        BadEnvelope: A row is damaged.
+    """
+    count, bytes_ = f"${len(values) + 1}", f"${len(values) + 2}"
+    sql = f"""
+        SELECT {EVENT_COLUMNS}, found FROM (
+            SELECT *, count(*) OVER () AS found, row_number() OVER in_order AS place,
+                   sum(octet_length(payload)) OVER in_order AS bytes
+            FROM (
+                SELECT {EVENT_COLUMNS} FROM {source} AS events
+                WHERE {condition} ORDER BY {order} LIMIT {count}::int + 1
+            ) AS found
+            WINDOW in_order AS (ORDER BY {order} ROWS UNBOUNDED PRECEDING)
+        ) AS measured
+        WHERE place = 1 OR (place <= {count}::int AND bytes <= {bytes_}::bigint)
+        ORDER BY place
+    """  # noqa: S608 — our text
+    rows = await connection.fetch(sql, *values, count_max, limits.READ_BYTES_MAX)
+    events = [event_of_row(row[:-1]) for row in rows]
+    return events, bool(rows) and rows[0][-1] > len(rows)

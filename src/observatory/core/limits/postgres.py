@@ -36,3 +36,27 @@ POSTGRES_STATEMENT_CACHE_DEFAULT = 200
 """Statements kept prepared on each connection. 0 behind a pooler that gives each transaction another connection."""
 
 POSTGRES_STATEMENT_CACHE_MAX = 10_000
+
+POSTGRES_SUBMITS_AT_ONCE = 2
+"""Joined submits of one process under way at the same time: while the server syncs one, the next is made."""
+
+POSTGRES_OUTBOX_LOOK_S = 0.5
+"""How often the relay looks by itself, where it may not hear that something was committed."""
+
+# --- notices -------------------------------------------------------------------------------------
+
+POSTGRES_NOTICE_BYTES_MAX = 7_999
+"""Text of one notice: the server refuses more."""
+
+POSTGRES_PROBE_S = 4.0
+"""How often the connection that listens is asked whether it is alive: one that is cut off is silent like a quiet one."""
+
+POSTGRES_PROBE_ANSWER_S_MAX = 3.0
+"""Until a connection that listens and does not answer is given up."""
+
+POSTGRES_TELL_S_MAX = POSTGRES_LOCK_S_MAX + POSTGRES_PROBE_ANSWER_S_MAX
+"""Until a notice is told: those who tell commit one after the other."""
+
+POSTGRES_RECONNECT_S_MIN = 0.05
+POSTGRES_RECONNECT_S_MAX = 2.0
+"""Pause between two attempts to listen again; it doubles from the least to the most while they fail."""

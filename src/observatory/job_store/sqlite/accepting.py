@@ -8,22 +8,19 @@ import msgspec
 
 from observatory.core.errors import ObservatoryError
 from observatory.core.job import NewJob
-from observatory.core.lifecycle import Transition
 from observatory.engine.sqlite_rows import insert_rows
 from observatory.job_store.acceptance import Acceptance, EarlierJobs, accepted
+from observatory.job_store.changes import Change
 from observatory.job_store.port import Submitted
 from observatory.job_store.sqlite.lookup import jobs_by_id, jobs_by_key
 from observatory.job_store.sqlite.rows import ACCEPTED_COLUMNS, insert_values
-
-Pending = tuple[Transition, int, str | None]
-"""A change whose events are to be written: the transition, the sequence before it, what caused it."""
 
 
 class Accepted(msgspec.Struct, frozen=True):
     """What one call left behind, and the changes whose events remain to be written."""
 
     answers: list[Submitted | ObservatoryError]
-    pending: list[Pending]
+    pending: list[Change]
 
 
 def accept(connection: Connection, jobs: Sequence[NewJob], at: datetime) -> Accepted:
@@ -36,7 +33,7 @@ def accept(connection: Connection, jobs: Sequence[NewJob], at: datetime) -> Acce
         # Ids are new but in a call that is repeated after an unknown end: only then they are worth a search.
         done = accepted(jobs, EarlierJobs(jobs_by_id(connection, [new.id for new in jobs]), by_key), at)
         _insert(connection, done)
-    return Accepted(done.answers, [(step, 0, new.causation_id) for new, step in done.accepted])
+    return Accepted(done.answers, [Change(step, 0, new.causation_id) for new, step in done.accepted])
 
 
 def _insert(connection: Connection, done: Acceptance) -> None:

@@ -5,7 +5,7 @@ unit reads rows, asks `core.lifecycle.transition`, and writes rows and events ba
 """
 
 import contextlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from sqlite3 import Connection
@@ -21,16 +21,17 @@ from observatory.core.errors import (
     StoreUnavailable,
     UnknownJob,
 )
-from observatory.core.event import Event, Producer, event_of
+from observatory.core.event import Producer
 from observatory.core.handler import TypeInfo
 from observatory.core.job import Job, NewJob
-from observatory.core.lifecycle import Transition, transition
+from observatory.core.lifecycle import transition
 from observatory.core.sources import Clock, Ids
 from observatory.engine.instants import to_us
 from observatory.engine.named_queries import load_queries
 from observatory.engine.sqlite_events import insert_events
 from observatory.engine.sqlite_file import SqliteFile, translated
 from observatory.engine.sqlite_rows import update_rows
+from observatory.job_store.changes import Change, applied, events_of
 from observatory.job_store.port import (
     Applied,
     ExpiredLease,
@@ -40,7 +41,7 @@ from observatory.job_store.port import (
     Submitted,
     WorkerInfo,
 )
-from observatory.job_store.sqlite.accepting import Pending, accept
+from observatory.job_store.sqlite.accepting import accept
 from observatory.job_store.sqlite.lookup import jobs_by_id, rows_by_id
 from observatory.job_store.sqlite.ready import has_ready, limited_queues, read_admission, ready_jobs
 from observatory.job_store.sqlite.rows import (
@@ -97,13 +98,13 @@ class SqliteJobStore:
     ) -> list[Job]:
         if not has_ready(connection, types):
             return []
-        at, pending = self._clock.now(), list[Pending]()
+        at, pending = self._clock.now(), list[Change]()
         wait = msgspec.structs.replace(begin, buffered=True)
         admission = read_admission(connection, count_max, buffer_max)
         with contextlib.closing(ready_jobs(connection, types, admission)) as ready:
             for job in ready:
                 command = wait if admission.take(job.queue) else begin
-                pending.append((transition(job, command, at), job.sequence, None))
+                pending.append(Change(transition(job, command, at), job.sequence))
         self._write(connection, pending)
         return [step.job for step, _, _ in pending]
 
@@ -119,7 +120,7 @@ class SqliteJobStore:
         job_ids = list(dict.fromkeys(order.job_id for order in orders))
         jobs = jobs_by_id(connection, job_ids)
         at, limited = self._clock.now(), limited_queues(connection)
-        pending: list[Pending] = []
+        pending: list[Change] = []
         answers: list[Applied | ObservatoryError] = []
         for order in orders:
             job = jobs.get(order.job_id)
@@ -136,8 +137,8 @@ class SqliteJobStore:
                 continue
             jobs[job.id] = step.job
             if step.facts:
-                pending.append((step, job.sequence, None))
-            answers.append(_applied(step, job, limited))
+                pending.append(Change(step, job.sequence))
+            answers.append(applied(step, job, is_limited=step.job.queue in limited))
         self._write(connection, pending)
         return answers
 
@@ -182,7 +183,7 @@ class SqliteJobStore:
 
         jobs = self._readable(choose, count_max)
         jobs.sort(key=lambda job: (job.run_at, job.id))
-        self._write(connection, [(transition(job, BecomeDue(), at), job.sequence, None) for job in jobs])
+        self._write(connection, [Change(transition(job, BecomeDue(), at), job.sequence) for job in jobs])
         return len(jobs)
 
     async def expired_leases(self, *, count_max: int) -> list[ExpiredLease]:
@@ -214,42 +215,21 @@ class SqliteJobStore:
 
     # --- writing ------------------------------------------------------------------------------
 
-    def _write(self, connection: Connection, pending: Sequence[Pending]) -> None:
+    def _write(self, connection: Connection, pending: Sequence[Change]) -> None:
         for steps in _one_of_each_job(pending):
             rows = [update_values(step.job, sequence_before) for step, sequence_before, _ in steps]
             changed = update_rows(connection, SQL["update_jobs"], rows)
             assert changed == len(rows), "a row changed between its read and its write inside one transaction"
         self._write_events(connection, pending)
 
-    def _write_events(self, connection: Connection, pending: Sequence[Pending]) -> None:
-        events: list[Event] = []
-        for step, sequence_before, causation_id in pending:
-            self._add_events(events, step, sequence_before, causation_id)
+    def _write_events(self, connection: Connection, pending: Sequence[Change]) -> None:
+        events = events_of(pending, producer=self._producer, ids=self._ids)
         self._file.written(insert_events(connection, events))
 
-    def _add_events(self, events: list[Event], step: Transition, sequence: int, causation_id: str | None) -> None:
-        job = step.job
-        for fact in step.facts:
-            sequence += 1
-            event_id = job.event_id if sequence == 1 else self._ids.new_id()
-            events.append(
-                event_of(
-                    fact,
-                    event_id=event_id,
-                    sequence=sequence,
-                    occurred_at=job.updated_at,
-                    producer=self._producer,
-                    correlation_id=job.correlation_id,
-                    causation_id=causation_id,
-                    traceparent=job.traceparent,
-                )
-            )
-            causation_id = event_id
 
-
-def _one_of_each_job(pending: Sequence[Pending]) -> list[list[Pending]]:
+def _one_of_each_job(pending: Sequence[Change]) -> list[list[Change]]:
     """The first steps of all jobs, then the second ones, and so on: rows of one statement do not see each other."""
-    rounds: list[list[Pending]] = []
+    rounds: list[list[Change]] = []
     steps_of: dict[str, int] = {}
     for one in pending:
         number = steps_of.get(one[0].job.id, 0)
@@ -258,19 +238,6 @@ def _one_of_each_job(pending: Sequence[Pending]) -> list[list[Pending]]:
             rounds.append([])
         rounds[number].append(one)
     return rounds
-
-
-def _applied(step: Transition, before: Job, limited: Collection[str]) -> Applied:
-    job = step.job
-    gave_back = before.status.is_leased and not job.status.is_leased
-    return Applied(
-        job.id,
-        job.status,
-        job.sequence,
-        has_changed=bool(step.facts),
-        makes_room=gave_back and job.queue in limited,
-        asks_to_stop=job.status.is_leased and job.cancel_requested_at is not None,
-    )
 
 
 def _due_ids(connection: Connection, at: datetime, count_max: int) -> list[str]:

@@ -99,13 +99,19 @@ CREATE TABLE observatory.events (
 
 CREATE UNIQUE INDEX events_by_position ON observatory.events (position);
 
--- One row: how far the history goes, and how far it was published.
+-- How far the history goes. One row, locked by whoever gives positions.
 CREATE TABLE observatory.relay (
-    is_only            boolean PRIMARY KEY DEFAULT true CHECK (is_only),
-    last_position      bigint  NOT NULL DEFAULT 0 CHECK (last_position >= 0),
-    confirmed_position bigint  NOT NULL DEFAULT 0 CHECK (confirmed_position BETWEEN 0 AND last_position)
+    is_only       boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    last_position bigint  NOT NULL DEFAULT 0 CHECK (last_position >= 0)
 );
 INSERT INTO observatory.relay DEFAULT VALUES;
+
+-- How far it was published. One row.
+CREATE TABLE observatory.published (
+    is_only            boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    confirmed_position bigint  NOT NULL DEFAULT 0 CHECK (confirmed_position >= 0)
+);
+INSERT INTO observatory.published DEFAULT VALUES;
 
 CREATE TABLE observatory.workers (
     instance_id  text        COLLATE "C" PRIMARY KEY,

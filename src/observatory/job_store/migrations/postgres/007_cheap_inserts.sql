@@ -7,6 +7,9 @@ ALTER TABLE observatory.outbox SET (
 ALTER TABLE observatory.jobs SET (
     fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05,
     autovacuum_vacuum_cost_delay = 1);
-ALTER TABLE observatory.relay SET (fillfactor = 10, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
+ALTER TABLE observatory.relay SET (
+    fillfactor = 10, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
+ALTER TABLE observatory.published SET (
+    fillfactor = 10, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
 ALTER TABLE observatory.workers SET (fillfactor = 50);
 ALTER TABLE observatory.views SET (fillfactor = 50);

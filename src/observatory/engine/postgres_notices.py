@@ -1,0 +1,270 @@
+"""
+Notices between the processes on one PostgreSQL database: a channel and a short text.
+
+A notice only says that there is something to look for. It may be lost with a connection, so whoever waits for one also
+looks by itself now and then. Behind a pooler that gives each transaction another connection nothing is heard at all.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import structlog
+
+from observatory.core import limits
+from observatory.core.errors import BusUnavailable
+from observatory.engine.postgres_database import PostgresDatabase, translated
+from observatory.engine.postgres_line import PostgresLine
+
+COMMITTED = "odd_committed"
+"""Events were staged by a transaction that is committed. No text."""
+HINTS = "odd_hints"
+"""The text is the value of a hint of the bus."""
+EVENTS = "odd_events"
+"""Events were published: the text is their first and last position, as `17-42`."""
+
+Heard = Callable[[str | None], None]
+"""Called in the loop with the text of a notice; with None when any number of them may have been missed."""
+
+_log = structlog.get_logger("observatory.postgres")
+
+
+class Hearing:
+    """Ends what `PostgresNotices.hear` began."""
+
+    def __init__(self, notices: "PostgresNotices", channel: str, heard: Heard) -> None:
+        self.channel = channel
+        self.heard = heard
+        self._notices = notices
+
+    def close(self) -> None:
+        """Call back no more. Safe to call twice."""
+        self._notices.forget(self)
+
+
+class PostgresNotices:
+    """
+    What one process tells the others, and hears from them, over one connection of its own.
+
+    It connects when it is first used, and again by itself when the connection is lost. Both the loss and the return
+    are given to everybody who hears, as None. Errors of what raises: `BusUnavailable`.
+    """
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self.lost = 0
+        """Notices of `tell` that the server refused."""
+        self._database = database
+        self._hearings: list[Hearing] = []
+        self._untold: dict[tuple[str, str], None] = {}
+        self._line: PostgresLine | None = None
+        self._attempt: asyncio.Future[BusUnavailable | None] | None = None
+        """What became of the attempt to connect that is under way or comes next."""
+        self._has_news = asyncio.Event()
+        """Set when a channel may have to be listened to."""
+        self._keeper: asyncio.Task[None] | None = None
+        self._teller: asyncio.Task[None] | None = None
+        self._is_closed = False
+        self._is_cut_off = False
+        """True from the loss of the connection, or an attempt that failed, to the next one that does not."""
+
+    # --- hearing ------------------------------------------------------------------------------
+
+    def hear(self, channel: str, heard: Heard) -> Hearing:
+        """
+        Call *heard* with every notice on *channel*, soon; returns at once, and never fails.
+
+        What others tell is heard from the end of a `ready` on, or else from the next None on. What this process tells
+        is heard once, right away.
+        """
+        hearing = Hearing(self, channel, heard)
+        self._hearings.append(hearing)
+        self._begin()
+        self._has_news.set()
+        return hearing
+
+    async def ready(self, channel: str) -> None:
+        """Return when every notice that others tell on *channel* from now on will be heard, and no earlier one."""
+        with translated(BusUnavailable):
+            line = await self._connected()
+            await line.listen(channel)
+            await line.catch_up()
+        if line is not self._line:
+            raise BusUnavailable("PostgreSQL: the connection that listens was lost")
+
+    async def catch_up(self) -> None:
+        """Return when every notice was heard whose transaction was committed before the call."""
+        if self._line is None:
+            raise BusUnavailable("PostgreSQL: the connection that listens was lost")
+        with translated(BusUnavailable):
+            await self._line.catch_up()
+
+    def forget(self, hearing: Hearing) -> None:
+        """Call it back no more."""
+        self._hearings = [one for one in self._hearings if one is not hearing]
+
+    # --- telling ------------------------------------------------------------------------------
+
+    def tell(self, channel: str, text: str = "") -> None:
+        """
+        Tell everybody who hears *channel*, soon; returns at once, and never fails.
+
+        The same notice many times, while an earlier one is on its way, counts as one. While there is no connection it
+        waits for the next one. Only for few different texts.
+        """
+        if self._is_closed:
+            return
+        self._give(channel, text)
+        self._untold[channel, text] = None
+        self._begin()
+        self._go_on_telling()
+
+    async def tell_now(self, channel: str, text: str) -> None:
+        """Tell everybody who hears *channel*; returns when the server has taken it. After an error it may have."""
+        with translated(BusUnavailable):
+            line = await self._connected()
+            await line.tell([(channel, text)])
+        self._give(channel, text)
+
+    def _go_on_telling(self) -> None:
+        if self._untold and self._line is not None and (self._teller is None or self._teller.done()):
+            self._teller = asyncio.ensure_future(self._tell_all())
+
+    async def _tell_all(self) -> None:
+        while self._untold and (line := self._line) is not None:
+            notices, self._untold = self._untold, {}
+            try:
+                with translated(BusUnavailable):
+                    await line.tell(notices)
+            except BusUnavailable as error:
+                if line.has_ended.is_set():
+                    self._untold = notices | self._untold
+                    return  # until there is another line
+                self.lost += len(notices)
+                _log.warning("notices_lost", count=len(notices), reason=str(error))
+
+    # --- the connection -----------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Tell what is untold, if the server answers, and end. Safe to call twice."""
+        self._is_closed = True
+        if self._teller is not None:
+            await asyncio.wait([self._teller], timeout=limits.POSTGRES_PROBE_ANSWER_S_MAX)
+        for task in (self._teller, self._keeper):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+        self._settle(None)
+        line, self._line = self._line, None
+        if line is not None:
+            await line.close()
+
+    def abandon(self) -> None:
+        """Close the connection at once, as a kill would."""
+        self._is_closed = True
+        for task in (self._teller, self._keeper):
+            if task is not None:
+                task.cancel()
+        line, self._line = self._line, None
+        if line is not None:
+            line.end()
+
+    def _begin(self) -> None:
+        if self._keeper is None and not self._is_closed:
+            self._keeper = asyncio.ensure_future(self._keep())
+
+    async def _connected(self) -> PostgresLine:
+        """The line; waits for the attempt that is under way, or the next one."""
+        self._begin()
+        if self._line is None and not self._is_closed:
+            if self._attempt is None:
+                self._attempt = asyncio.get_running_loop().create_future()
+            error = await asyncio.shield(self._attempt)
+            if error is not None:
+                raise BusUnavailable(str(error))
+        if self._line is None:
+            raise BusUnavailable("PostgreSQL: no longer listening")
+        return self._line
+
+    async def _keep(self) -> None:
+        """Connect again and again, with growing pauses while that fails, until it is cancelled."""
+        pause_s = limits.POSTGRES_RECONNECT_S_MIN
+        while True:
+            try:
+                line = await self._open()
+            except BusUnavailable as error:
+                self._settle(error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, limits.POSTGRES_RECONNECT_S_MAX)
+            else:
+                pause_s = limits.POSTGRES_RECONNECT_S_MIN
+                await self._use(line)
+                await asyncio.sleep(pause_s)
+
+    async def _use(self, line: PostgresLine) -> None:
+        """Return when *line* has ended."""
+        if self._is_cut_off:
+            self._is_cut_off = False
+            _log.info("listening_again")
+        self._line = line
+        self._settle(None)
+        self._miss()
+        self._go_on_telling()
+        await self._attend(line)
+        self._line = None
+        line.end()
+        self._cut_off("the connection was lost")
+        self._miss()
+
+    def _cut_off(self, reason: str) -> None:
+        if not self._is_cut_off:
+            self._is_cut_off = True
+            _log.warning("not_listening", reason=reason)
+
+    async def _open(self) -> PostgresLine:
+        with translated(BusUnavailable):
+            line = PostgresLine(await self._database.connect(), self._give)
+            try:
+                await self._listen(line)
+            except BaseException:
+                line.end()
+                raise
+            return line
+
+    async def _listen(self, line: PostgresLine) -> None:
+        """To every channel that somebody hears and that is not listened to yet."""
+        for channel in sorted({hearing.channel for hearing in self._hearings} - line.channels):
+            await line.listen(channel)
+
+    async def _attend(self, line: PostgresLine) -> None:
+        """Return when *line* has ended. It is asked now and then, and listens to whatever is heard newly."""
+        with contextlib.suppress(BusUnavailable), translated(BusUnavailable):
+            while not line.has_ended.is_set():
+                self._has_news.clear()
+                await self._listen(line)
+                await line.catch_up()
+                await _first_of(self._has_news, line.has_ended, timeout_s=limits.POSTGRES_PROBE_S)
+
+    def _settle(self, error: BusUnavailable | None) -> None:
+        if error is not None:
+            self._cut_off(str(error))
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None and not attempt.done():
+            attempt.set_result(error)
+
+    def _give(self, channel: str, text: str) -> None:
+        for hearing in self._hearings:
+            if hearing.channel == channel:
+                hearing.heard(text)
+
+    def _miss(self) -> None:
+        for hearing in self._hearings:
+            hearing.heard(None)
+
+
+async def _first_of(*events: asyncio.Event, timeout_s: float) -> None:
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()

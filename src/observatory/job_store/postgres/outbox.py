@@ -1,0 +1,91 @@
+"""
+`Outbox` over one `PostgresDatabase`: committed events get their positions here.
+
+A transaction leaves its events in the table `outbox`. One statement at a time, under a lock that is bound to its
+transaction, moves the oldest of them into the history, with the next positions. Numbers of the outbox are given before
+a commit, so they become visible out of order: what is moved is whatever is there, never what lies behind a number.
+"""
+
+import asyncio
+from pathlib import Path
+
+from observatory.core import limits
+from observatory.core.errors import StoreUnavailable
+from observatory.core.event import Event
+from observatory.engine.named_queries import load_queries
+from observatory.engine.postgres_database import Connection, PostgresDatabase, translated
+from observatory.engine.postgres_events import VALUE_COLUMNS, read_events
+from observatory.engine.postgres_notices import COMMITTED, PostgresNotices
+
+SQL = load_queries(Path(__file__).with_suffix(".sql"))
+MOVE = SQL["move"].replace("{columns}", VALUE_COLUMNS)
+
+UNCONFIRMED = "position > greatest($1::bigint, (SELECT confirmed_position FROM observatory.published))"
+
+_LOCK = 0x6F64_726C
+"""Held by the one relay that moves events at the moment."""
+
+
+class PostgresOutbox:
+    """
+    Implements `Outbox`. Any number of relays may run: at every moment one of them moves, and what two of them publish
+    is published twice.
+
+    The confirmed position is kept in the database; of a relay that is killed the last few may be forgotten.
+    """
+
+    def __init__(self, database: PostgresDatabase, notices: PostgresNotices) -> None:
+        self._database = database
+        self._has_news = asyncio.Event()
+        self._has_news.set()
+        self._hearing = notices.hear(COMMITTED, lambda _: self._has_news.set())
+        self._confirmed = 0
+
+    async def unpublished(self, *, count_max: int) -> list[Event]:
+        assert 1 <= count_max <= limits.RELAY_BATCH_MAX, f"a batch of {count_max}"
+        await self.move(count_max=count_max)
+        with translated(StoreUnavailable):
+            return await self._database.read(lambda connection: self._unconfirmed(connection, count_max))
+
+    async def move(self, *, count_max: int) -> int:
+        """
+        Give the oldest events that wait their positions; returns how many, 0 also while another relay does that.
+
+        They are part of the history then, whether or not they are published.
+        """
+        with translated(StoreUnavailable):
+            return await self._database.write(lambda connection: _moved(connection, count_max))
+
+    async def _unconfirmed(self, connection: Connection, count_max: int) -> list[Event]:
+        events, _ = await read_events(connection, UNCONFIRMED, "position", [self._confirmed], count_max=count_max)
+        return events
+
+    async def wait(self, *, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(min(timeout_s, limits.POSTGRES_OUTBOX_LOOK_S)):
+                await self._has_news.wait()
+        except TimeoutError:
+            return
+        self._has_news.clear()
+
+    async def confirm(self, position: int) -> None:
+        self._confirmed = max(self._confirmed, position)
+        with translated(StoreUnavailable):
+            await self._database.write_alone(lambda connection: connection.execute(SQL["confirm"], self._confirmed))
+
+    async def confirmed(self) -> int:
+        with translated(StoreUnavailable):
+            stored = await self._database.read(lambda connection: connection.fetchval(SQL["confirmed"]))
+        self._confirmed = max(self._confirmed, stored)
+        return self._confirmed
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._hearing.close()
+
+
+async def _moved(connection: Connection, count_max: int) -> int:
+    # The lock has a statement of its own: the next one sees everything that its last holder committed.
+    if not await connection.fetchval(SQL["try_lock"], _LOCK):
+        return 0
+    return await connection.fetchval(MOVE, count_max)

@@ -1,0 +1,94 @@
+"""
+Which jobs a claim takes next.
+
+A lane is one type in one queue: its jobs lie in order in an index. The lanes of the claim's types are found by a seek
+each, so that a queue from which nothing may be claimed costs as much with a million jobs as with one. How many of the
+next jobs each lane has is counted without a lock; then each lane gives so many, past those that other claims hold.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
+
+from observatory.core import limits
+from observatory.core.job import Job
+from observatory.core.queue import Admission
+from observatory.engine.named_queries import load_queries
+from observatory.engine.postgres_database import Connection
+from observatory.job_store.postgres.rows import JOB_COLUMNS, readable_jobs
+
+SQL = load_queries(Path(__file__).with_suffix(".sql"))
+READY = SQL["ready"].replace("{columns}", JOB_COLUMNS)
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """The waiting jobs of one type in one queue, from which something may be claimed as far as is known."""
+
+    type: str
+    queue: str
+    is_limited: bool
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What the queues with a limit allow, for as long as the transaction that read it."""
+
+    paused: frozenset[str] = frozenset()
+    concurrency_max: Mapping[str, int] = MappingProxyType({})
+    leased: Mapping[str, int] = MappingProxyType({})
+
+    def admission(self, count_max: int, buffer_max: int) -> Admission:
+        """What one claim may take."""
+        return Admission(
+            paused=self.paused,
+            concurrency_max=self.concurrency_max,
+            leased=self.leased,
+            count_max=count_max,
+            buffer_max=buffer_max,
+        )
+
+    def room(self, queue: str, wanted: int) -> int:
+        """How many of *wanted* jobs *queue* has room for."""
+        if queue in self.paused:
+            return 0
+        most = self.concurrency_max.get(queue)
+        return wanted if most is None else max(0, min(wanted, most - self.leased.get(queue, 0)))
+
+
+async def open_lanes(connection: Connection, types: Sequence[str]) -> list[Lane]:
+    """Where jobs of *types* wait in queues that are not paused: none costs an idle processor one round trip."""
+    rows = await connection.fetch(SQL["lanes"], list(types))
+    return [Lane(job_type, queue, most is not None) for job_type, queue, is_paused, most in rows if not is_paused]
+
+
+async def lock_limits(connection: Connection, lanes: Sequence[Lane]) -> Limits:
+    """What is set for those of *lanes* that are limited, locked against other claims."""
+    queues = sorted({lane.queue for lane in lanes if lane.is_limited})
+    if not queues:
+        return Limits()
+    rows = await connection.fetch(SQL["lock_limits"], queues)
+    leased = await connection.fetch(SQL["leased_of"], queues)
+    return Limits(
+        paused=frozenset(queue for queue, _, is_paused in rows if is_paused),
+        concurrency_max={queue: most for queue, most, _ in rows if most is not None},
+        leased={row[0]: row[1] for row in leased},
+    )
+
+
+async def ready_jobs(connection: Connection, lanes: Sequence[Lane], allowed: Limits, *, wanted: int) -> list[Job]:
+    """
+    The next *wanted* jobs of *lanes*, in order, locked; fewer when fewer wait or others hold them.
+
+    Damaged rows stay first in line, so more are looked at, up to `limits.UNREADABLE_ROWS_MAX`, when some are met.
+    """
+    looked_past = 0
+    while True:
+        rooms = [allowed.room(lane.queue, wanted) for lane in lanes]
+        rooms = [room + looked_past if room else 0 for room in rooms]
+        given = ([lane.type for lane in lanes], [lane.queue for lane in lanes], rooms)
+        rows = await connection.fetch(READY, *given, wanted + looked_past)
+        jobs, unreadable = readable_jobs(rows)
+        if len(unreadable) <= looked_past or len(jobs) >= wanted or looked_past == limits.UNREADABLE_ROWS_MAX:
+            return jobs
+        looked_past = min(len(unreadable) + looked_past, limits.UNREADABLE_ROWS_MAX)

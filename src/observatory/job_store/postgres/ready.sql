@@ -1,0 +1,47 @@
+-- Named queries of the claim: which job is next, and what its queue allows. `{…}` marks are filled by the driver.
+
+-- name: lanes — each queue in which jobs of these types wait, by a seek or two each, with what is set for it
+WITH RECURSIVE lanes AS (
+    SELECT given.type, (
+        SELECT min(jobs.queue) FROM observatory.jobs WHERE status = 'PENDING' AND jobs.type = given.type
+    ) AS queue
+    FROM unnest($1::text[]) AS given (type)
+    UNION ALL
+    SELECT lanes.type, (
+        SELECT min(jobs.queue) FROM observatory.jobs
+        WHERE status = 'PENDING' AND jobs.type = lanes.type AND jobs.queue > lanes.queue
+    )
+    FROM lanes WHERE lanes.queue IS NOT NULL
+)
+SELECT lanes.type, lanes.queue, queues.paused_at IS NOT NULL, queues.concurrency_max
+FROM lanes LEFT JOIN observatory.queues USING (queue) WHERE lanes.queue IS NOT NULL;
+
+-- name: lock_limits — claims from a queue with a limit go one after the other
+SELECT queue, concurrency_max, paused_at IS NOT NULL FROM observatory.queues
+WHERE queue = ANY($1::text[]) ORDER BY queue FOR UPDATE;
+
+-- name: leased_of — how much of each limit is used; a statement of its own, which sees what the lock was waited for
+SELECT queue, count(*) FROM observatory.jobs
+WHERE status IN ('VALIDATED', 'EXECUTING') AND status <> 'COMPLETED' AND queue = ANY($1::text[]) GROUP BY queue;
+
+-- name: ready — the next jobs of some lanes; of each as many as the order of all gives it, past those that others lock
+WITH line AS (
+    SELECT lanes.type, lanes.queue, next.priority, next.run_at, next.number, lanes.room,
+        row_number() OVER (PARTITION BY lanes.queue ORDER BY next.priority, next.run_at, next.number) AS place
+    FROM unnest($1::text[], $2::text[], $3::integer[]) AS lanes (type, queue, room)
+    CROSS JOIN LATERAL (
+        SELECT priority, run_at, number FROM observatory.jobs
+        WHERE status = 'PENDING' AND jobs.type = lanes.type AND jobs.queue = lanes.queue
+        ORDER BY priority, run_at, number LIMIT lanes.room
+    ) AS next
+), shares AS (
+    SELECT type, queue, count(*) AS share FROM (
+        SELECT type, queue FROM line WHERE place <= room ORDER BY priority, run_at, number LIMIT $4
+    ) AS first GROUP BY type, queue
+)
+SELECT jobs.* FROM shares CROSS JOIN LATERAL (
+    SELECT {columns}, number FROM observatory.jobs
+    WHERE status = 'PENDING' AND jobs.type = shares.type AND jobs.queue = shares.queue
+    ORDER BY priority, run_at, number LIMIT shares.share
+    FOR UPDATE SKIP LOCKED
+) AS jobs ORDER BY priority, run_at, number;

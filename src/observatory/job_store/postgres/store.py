@@ -1,0 +1,234 @@
+"""
+`JobStore` over one `PostgresDatabase`.
+
+A unit of work locks its rows in the order of their ids, asks `core.lifecycle.transition`, and writes rows and events in
+one statement. The server's clock is asked once the rows are locked.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from observatory.core import limits
+from observatory.core.command import Accept, BecomeDue, Claim
+from observatory.core.errors import ObservatoryError, RowUnreadable, StoreUnavailable, UnknownJob
+from observatory.core.event import Producer
+from observatory.core.handler import TypeInfo
+from observatory.core.job import Job, NewJob
+from observatory.core.lifecycle import transition
+from observatory.core.sources import Ids
+from observatory.engine.gathering import Gathering
+from observatory.engine.named_queries import load_queries
+from observatory.engine.postgres_arrays import columns_of, unnest
+from observatory.engine.postgres_database import Connection, PostgresDatabase, is_about_values, translated
+from observatory.engine.postgres_events import VALUE_COLUMNS, VALUE_TYPES, event_values
+from observatory.engine.postgres_notices import COMMITTED, PostgresNotices
+from observatory.job_store.changes import Change, applied, events_of
+from observatory.job_store.port import Applied, ExpiredLease, Lease, LeaseState, Order, Submitted, WorkerInfo
+from observatory.job_store.postgres.accepting import accept
+from observatory.job_store.postgres.lookup import job_or_error
+from observatory.job_store.postgres.ready import Lane, lock_limits, open_lanes, ready_jobs
+from observatory.job_store.postgres.rows import (
+    JOB_COLUMN_COUNT,
+    JOB_COLUMNS,
+    UPDATED_COLUMNS,
+    UPDATED_TYPES,
+    readable_jobs,
+    update_values,
+)
+
+SQL = load_queries(Path(__file__).with_suffix(".sql"))
+LOCK_JOBS = SQL["lock_jobs"].replace("{columns}", JOB_COLUMNS)
+DUE = SQL["due"].replace("{columns}", JOB_COLUMNS)
+CHANGE = (
+    SQL["change"]
+    .replace("{event_columns}", VALUE_COLUMNS)
+    .replace("{row_columns}", ", ".join(UPDATED_COLUMNS))
+    .replace("{rows}", unnest(UPDATED_TYPES))
+    .replace("{events}", unnest(VALUE_TYPES, first=len(UPDATED_TYPES) + 1))
+)
+
+_NOW, _IS_LIMITED = JOB_COLUMN_COUNT, JOB_COLUMN_COUNT + 1
+"""Columns of `lock_jobs` behind those of the job."""
+
+
+class PostgresJobStore:
+    """
+    Implements `JobStore`. Any number of processes may share the database.
+
+    Args:
+        notices: Told after each commit that left events in the outbox.
+        producer: Written into the events of every change made through this object.
+    """
+
+    def __init__(self, database: PostgresDatabase, notices: PostgresNotices, *, producer: Producer, ids: Ids) -> None:
+        self._database = database
+        self._notices = notices
+        self._producer = producer
+        self._ids = ids
+        self._submits: Gathering[NewJob, Submitted | ObservatoryError] = Gathering(
+            self._submit,
+            items_max=limits.BATCH_JOBS_MAX,
+            at_once_max=limits.POSTGRES_SUBMITS_AT_ONCE,
+            concerns_one=is_about_values,
+        )
+
+    async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
+        assert len(jobs) <= limits.BATCH_JOBS_MAX, f"{len(jobs)} jobs in one submit"
+        if not jobs:
+            return []
+        with translated(StoreUnavailable):
+            return await self._submits.join(jobs)
+
+    async def _submit(self, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
+        answers = await self._database.write_alone(lambda connection: self.accept(connection, jobs))
+        self._notices.tell(COMMITTED)
+        return answers
+
+    async def accept(self, connection: Connection, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
+        """What `submit` does, inside the unit that *connection* runs: for drivers whose own rows go with the jobs."""
+        return await accept(connection, jobs, await connection.fetchval(SQL["now"]), self._producer)
+
+    async def claim(
+        self, *, types: Sequence[str], worker: str, count_max: int, lease_s: float, buffer_max: int = 0
+    ) -> list[Job]:
+        assert 0 <= count_max <= limits.CLAIM_BATCH_MAX - buffer_max, f"claim of {count_max} and {buffer_max}"
+        assert buffer_max >= 0, f"buffer of {buffer_max}"
+        assert 0 < lease_s <= limits.LEASE_S_MAX, f"lease of {lease_s} s"
+        if not types or not count_max + buffer_max:
+            return []
+        begin = Claim(worker=worker, lease_s=lease_s)
+        with translated(StoreUnavailable):
+            lanes = await self._database.read(lambda connection: open_lanes(connection, types))
+            if not lanes:
+                return []
+            jobs = await self._database.write(
+                lambda connection: self._claim(connection, lanes, begin, count_max, buffer_max)
+            )
+        if jobs:
+            self._notices.tell(COMMITTED)
+        return jobs
+
+    async def _claim(
+        self, connection: Connection, lanes: Sequence[Lane], begin: Claim, count_max: int, buffer_max: int
+    ) -> list[Job]:
+        allowed = await lock_limits(connection, lanes)
+        admission = allowed.admission(count_max, buffer_max)
+        wait = msgspec.structs.replace(begin, buffered=True)
+        jobs = await ready_jobs(connection, lanes, allowed, wanted=admission.left)
+        if not jobs:
+            return []
+        at = await connection.fetchval(SQL["now"])
+        changes: list[Change] = []
+        for job in jobs:
+            if admission.admits(job.queue):
+                command = wait if admission.take(job.queue) else begin
+                changes.append(Change(transition(job, command, at), job.sequence))
+        await self._write(connection, changes)
+        return [change.step.job for change in changes]
+
+    async def apply(self, orders: Sequence[Order]) -> list[Applied | ObservatoryError]:
+        assert len(orders) <= limits.APPLY_BATCH_MAX, f"{len(orders)} orders in one call"
+        assert not any(isinstance(order.command, Accept | Claim) for order in orders), "submit accepts, claim claims"
+        if not orders:
+            return []
+        with translated(StoreUnavailable):
+            answers = await self._database.write(lambda connection: self._apply(connection, orders))
+        self._notices.tell(COMMITTED)
+        return answers
+
+    async def _apply(self, connection: Connection, orders: Sequence[Order]) -> list[Applied | ObservatoryError]:
+        rows = await connection.fetch(LOCK_JOBS, list({order.job_id for order in orders}))
+        at = max((row[_NOW] for row in rows), default=None)
+        is_limited = {row[0]: row[_IS_LIMITED] for row in rows}
+        jobs = {row[0]: job_or_error(row) for row in rows}
+        changes: list[Change] = []
+        answers: list[Applied | ObservatoryError] = []
+        for order in orders:
+            job = jobs.get(order.job_id)
+            if job is None or at is None:
+                answers.append(UnknownJob(f"no job has the id {order.job_id}"))
+                continue
+            if isinstance(job, RowUnreadable):
+                answers.append(job)
+                continue
+            try:
+                step = transition(job, order.command, at)
+            except ObservatoryError as refused:
+                answers.append(refused)
+                continue
+            jobs[job.id] = step.job
+            if step.facts:
+                changes.append(Change(step, job.sequence))
+            answers.append(applied(step, job, is_limited=is_limited[job.id]))
+        await self._write(connection, changes)
+        return answers
+
+    async def heartbeat(self, worker: WorkerInfo, leases: Sequence[Lease], *, lease_s: float) -> list[LeaseState]:
+        document = msgspec.json.encode(msgspec.structs.replace(worker, heartbeat_at=None)).decode()
+        ids, fences = [lease.job_id for lease in leases], [lease.fence for lease in leases]
+        values = (worker.instance_id, document, limits.WORKERS_KEPT_S, ids, fences, lease_s)
+        with translated(StoreUnavailable):
+            rows = await self._database.write_alone(lambda connection: connection.fetch(SQL["heartbeat"], *values))
+        held = {(job_id, fence): is_cancel_requested for job_id, fence, is_cancel_requested in rows}
+        keys = [(lease.job_id, lease.fence) for lease in leases]
+        return [
+            LeaseState(lease, is_held=key in held, is_cancel_requested=held.get(key, False))
+            for lease, key in zip(leases, keys, strict=True)
+        ]
+
+    async def announce(self, types: Sequence[TypeInfo]) -> None:
+        documents = {info.type: msgspec.json.encode(info).decode() for info in types}
+        values = (list(documents), list(documents.values()))
+        with translated(StoreUnavailable):
+            await self._database.write_alone(lambda connection: connection.execute(SQL["announce"], *values))
+
+    async def make_due(self, *, count_max: int) -> int:
+        with translated(StoreUnavailable):
+            if not await self._database.read(lambda connection: connection.fetchval(SQL["has_due"])):
+                return 0
+            count = await self._database.write(lambda connection: self._make_due(connection, count_max))
+        self._notices.tell(COMMITTED)
+        return count
+
+    async def _make_due(self, connection: Connection, count_max: int) -> int:
+        looked_past = 0
+        while True:
+            rows = await connection.fetch(DUE, count_max + looked_past)
+            jobs, unreadable = readable_jobs(rows)
+            # Damaged rows stay first in line, so those behind them are reached by looking at more.
+            if len(jobs) >= count_max or len(unreadable) <= looked_past or looked_past == limits.UNREADABLE_ROWS_MAX:
+                break
+            looked_past = min(len(unreadable), limits.UNREADABLE_ROWS_MAX)
+        due = jobs[:count_max]
+        await self._write(
+            connection, [Change(transition(job, BecomeDue(), rows[0][_NOW]), job.sequence) for job in due]
+        )
+        return len(due)
+
+    async def expired_leases(self, *, count_max: int) -> list[ExpiredLease]:
+        with translated(StoreUnavailable):
+            rows = await self._database.read(lambda connection: connection.fetch(SQL["expired"], count_max))
+        return [ExpiredLease(Lease(job_id, fence), attempt, job_type) for job_id, fence, attempt, job_type in rows]
+
+    async def end_leases_of_others(self, worker_ids: Sequence[str]) -> int:
+        sql = SQL["end_leases_of_others"]
+        with translated(StoreUnavailable):
+            tag = await self._database.write_alone(lambda connection: connection.execute(sql, list(worker_ids)))
+        return int(tag.rpartition(" ")[2])
+
+    async def _write(self, connection: Connection, changes: Sequence[Change]) -> None:
+        """Rows and events of *changes*. A row that changes several times is written once, as the last leaves it."""
+        if not changes:
+            return
+        first: dict[str, int] = {}
+        last: dict[str, Job] = {}
+        for step, sequence_before, _ in changes:
+            first.setdefault(step.job.id, sequence_before)
+            last[step.job.id] = step.job
+        rows = [update_values(job, first[job.id]) for job in last.values()]
+        events = [event_values(event) for event in events_of(changes, producer=self._producer, ids=self._ids)]
+        values = (*columns_of(rows, len(UPDATED_TYPES)), *columns_of(events, len(VALUE_TYPES)))
+        changed = await connection.fetchval(CHANGE, *values)
+        assert changed == len(rows), "a row changed between its lock and its write inside one transaction"

@@ -1,0 +1,219 @@
+"""Opens the PostgreSQL drivers, each time on a database of its own in a private server."""
+
+import asyncio
+import inspect
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import asyncpg
+
+from observatory.core import limits
+from observatory.core.errors import LogUnavailable
+from observatory.core.event import Producer
+from observatory.core.sources import Ids
+from observatory.engine.migrations import load_migrations
+from observatory.engine.postgres_database import PostgresDatabase, translated
+from observatory.engine.postgres_migrations import migrate
+from observatory.engine.postgres_notices import PostgresNotices
+from observatory.event_log.postgres import PostgresEventLog
+from observatory.job_store.postgres import (
+    MIGRATIONS,
+    PostgresAttemptLogs,
+    PostgresJobQueries,
+    PostgresJobStore,
+    PostgresOutbox,
+    PostgresPruning,
+    PostgresQueues,
+    PostgresSchedules,
+    PostgresSelections,
+)
+from observatory.testing.manual_sources import ManualClock, SeededIds
+from observatory.view_store.postgres import PostgresViewStore
+from tests.conformance.opened import Faults, Truth
+from tests.servers.postgres import PrivatePostgres
+
+CLOCK_OF_THE_SESSION = (
+    "CREATE OR REPLACE FUNCTION observatory.now() RETURNS timestamptz LANGUAGE sql STABLE "
+    "AS $$ SELECT current_setting('observatory.now')::timestamptz $$"
+)
+"""The server's clock as a test sets it: every connection is told the time when it is taken."""
+
+_number = itertools.count(1)
+
+
+def postgres_errors() -> list[Exception]:
+    """An instance of every exception class of the library; the usual one first."""
+    found: list[type[Exception]] = [asyncpg.ConnectionDoesNotExistError]
+    todo: list[type[Exception]] = [asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError]
+    while todo:
+        kind = todo.pop()
+        todo += kind.__subclasses__()
+        if kind not in found:
+            found.append(kind)
+    return [kind("injected") for kind in found] + [ConnectionResetError("injected"), TimeoutError("injected")]
+
+
+class BreakableConnection:
+    """Passes every statement on, unless a fault is due."""
+
+    def __init__(self, connection, faults: Faults) -> None:
+        self._connection = connection
+        self._faults = faults
+
+    async def _broken(self) -> None:
+        try:
+            self._faults.before_call()
+        except Exception:
+            self._connection.terminate()  # as when the server is gone: what was open is undone
+            raise
+
+    async def fetch(self, query, *values):
+        await self._broken()
+        return await self._connection.fetch(query, *values)
+
+    async def fetchrow(self, query, *values):
+        await self._broken()
+        return await self._connection.fetchrow(query, *values)
+
+    async def fetchval(self, query, *values):
+        await self._broken()
+        return await self._connection.fetchval(query, *values)
+
+    async def execute(self, query, *values, timeout=None):
+        if query != "ROLLBACK":
+            await self._broken()
+        return await self._connection.execute(query, *values, timeout=timeout)
+
+    async def executemany(self, command, args):
+        await self._broken()
+        return await self._connection.executemany(command, args)
+
+    def is_in_transaction(self):
+        return self._connection.is_in_transaction()
+
+    def terminate(self):
+        self._connection.terminate()
+
+
+class BreakableDatabase(PostgresDatabase):
+    """The database as it is, over connections that can fail and that live at the time of a test's clock."""
+
+    def __init__(self, url: str, faults: Faults, clock: ManualClock) -> None:
+        super().__init__(url, service="test")
+        self._faults = faults
+        self._clock = clock
+
+    @asynccontextmanager
+    async def _connection(self):
+        async with super()._connection() as connection:
+            now = self._clock.now().isoformat()
+            await connection._connection.execute("SELECT set_config('observatory.now', $1, false)", now)
+            yield connection
+
+    def wrapped(self, connection):
+        return BreakableConnection(connection, self._faults)
+
+    def committed(self):
+        super().committed()
+        self._faults.after_commit()
+
+
+@cache
+def template_of(server: PrivatePostgres) -> str:
+    """Name of a migrated database in *server*, to be copied: nobody may be connected to it."""
+    url = server.create_database("migrated")
+
+    async def prepare() -> None:
+        database = PostgresDatabase(url, service="test")
+        await migrate(database, load_migrations(MIGRATIONS))
+        await database.write_alone(lambda connection: connection.execute(CLOCK_OF_THE_SESSION))
+        await database.close()
+
+    with ThreadPoolExecutor(1) as thread:  # a test's own loop runs in this one
+        thread.submit(asyncio.run, prepare()).result()
+    return "migrated"
+
+
+class RelayedLog:
+    """The history as readers meet it while a relay runs: what was committed has its position when they look."""
+
+    def __init__(self, log: PostgresEventLog, outbox: PostgresOutbox) -> None:
+        self._log = log
+        self._outbox = outbox
+
+    def __getattr__(self, name):
+        method = getattr(self._log, name)
+        if not inspect.iscoroutinefunction(method) or name == "append":
+            return method
+
+        async def after_the_relay(*args, **kwargs):
+            with translated(LogUnavailable):
+                while await self._outbox.move(count_max=limits.RELAY_BATCH_MAX):
+                    pass
+            return await method(*args, **kwargs)
+
+        return after_the_relay
+
+
+@dataclass(kw_only=True)
+class PostgresEngine:
+    """Opens the PostgreSQL drivers of all ports, on a database of its own."""
+
+    name: str
+    server: PrivatePostgres | None = None
+    """Set by the fixture that opens."""
+
+    def database(self, folder: Path, faults: Faults, clock: ManualClock) -> BreakableDatabase:
+        """The database of *folder*; made when it is opened for the first time."""
+        noted = folder / "postgres.url"
+        if not noted.exists():
+            assert self.server is not None, "the fixture gives the server"
+            template = template_of(self.server)
+            noted.write_text(self.server.create_database(f"test_{next(_number)}", template=template))
+        return BreakableDatabase(noted.read_text(), faults, clock)
+
+    def open_truth(self, folder: Path, clock: ManualClock | None = None, ids: Ids | None = None) -> Truth:
+        faults = Faults(postgres_errors())
+        clock, ids = clock or ManualClock(), ids or SeededIds()
+        database = self.database(folder, faults, clock)
+        notices = PostgresNotices(database)
+        outbox = PostgresOutbox(database, notices)
+
+        def end() -> None:
+            notices.abandon()
+            database.abandon()
+
+        def restarted() -> Truth:
+            end()
+            return self.open_truth(folder, clock, ids)
+
+        def store(instance_id: str) -> PostgresJobStore:
+            producer = Producer(service="gateway", instance_id=instance_id, version="1.2.3")
+            return PostgresJobStore(database, notices, producer=producer, ids=ids)
+
+        stores = store("one"), store("two")
+        schedules, other_schedules = (PostgresSchedules(database, store=one) for one in stores)
+        return Truth(
+            store=stores[0],
+            other_store=stores[1],
+            outbox=outbox,
+            schedules=schedules,
+            other_schedules=other_schedules,
+            queries=PostgresJobQueries(database),
+            queues=PostgresQueues(database),
+            selections=PostgresSelections(database),
+            log=RelayedLog(PostgresEventLog(database), outbox),
+            attempt_logs=PostgresAttemptLogs(database),
+            pruning=PostgresPruning(database, clock=clock),
+            views=PostgresViewStore(database),
+            clock=clock,
+            ids=ids,
+            faults=faults,
+            forget=lambda: None,
+            restarted=restarted,
+            end=end,
+        )

@@ -1,0 +1,110 @@
+"""Do calls that come together go together, and does each still get its own answer?"""
+
+import asyncio
+
+import pytest
+
+from observatory.engine.gathering import Gathering
+
+
+class Carrier:
+    """Carries out what it is given when it is let, and remembers what went together."""
+
+    def __init__(self):
+        self.together = []
+        self.may_go = asyncio.Event()
+        self.may_go.set()
+        self.bad = set()
+
+    async def __call__(self, items):
+        self.together.append(list(items))
+        await self.may_go.wait()
+        if self.bad & set(items):
+            raise ValueError(f"bad: {sorted(self.bad & set(items))}")
+        return [item * 10 for item in items]
+
+
+def gathering(carrier, *, items_max=10, at_once_max=1, concerns_one=lambda error: isinstance(error, ValueError)):
+    return Gathering(carrier, items_max=items_max, at_once_max=at_once_max, concerns_one=concerns_one)
+
+
+async def joined(gathered, *calls):
+    return await asyncio.gather(*(gathered.join(call) for call in calls), return_exceptions=True)
+
+
+async def test_calls_that_come_while_one_is_under_way_go_together():
+    carrier = Carrier()
+    gathered = gathering(carrier)
+    carrier.may_go.clear()
+    first = asyncio.create_task(gathered.join([1]))
+    await asyncio.sleep(0.01)
+    rest = asyncio.create_task(joined(gathered, [2, 3], [4]))
+    await asyncio.sleep(0.01)
+    carrier.may_go.set()
+
+    assert await first == [10]
+    assert await rest == [[20, 30], [40]]
+    assert carrier.together == [[1], [2, 3, 4]]
+
+
+async def test_a_joined_call_has_at_most_so_many_items():
+    carrier = Carrier()
+
+    assert await joined(gathering(carrier, items_max=3), [1, 2], [3], [4, 5, 6], [7]) == [
+        [10, 20],
+        [30],
+        [40, 50, 60],
+        [70],
+    ]
+    assert carrier.together == [[1, 2, 3], [4, 5, 6], [7]]
+
+
+async def test_a_call_with_more_items_is_a_programmers_error():
+    with pytest.raises(AssertionError):
+        await gathering(Carrier(), items_max=1).join([1, 2])
+
+
+async def test_so_many_joined_calls_are_under_way_at_once():
+    carrier = Carrier()
+    gathered = gathering(carrier, items_max=1, at_once_max=2)
+    carrier.may_go.clear()
+    calls = asyncio.create_task(joined(gathered, [1], [2], [3]))
+    await asyncio.sleep(0.01)
+    under_way = list(carrier.together)
+    carrier.may_go.set()
+
+    assert await calls == [[10], [20], [30]]
+    assert under_way == [[1], [2]]
+
+
+async def test_items_that_cannot_be_taken_fail_their_own_call_alone():
+    carrier = Carrier()
+    carrier.bad = {2}
+
+    one, two, three = await joined(gathering(carrier), [1], [2], [3])
+
+    assert (one, three) == ([10], [30])
+    assert isinstance(two, ValueError)
+
+
+async def test_an_error_that_concerns_all_is_given_to_all_and_not_tried_again():
+    carrier = Carrier()
+    carrier.bad = {2}
+
+    answers = await joined(gathering(carrier, concerns_one=lambda error: False), [1], [2])
+
+    assert [type(answer) for answer in answers] == [ValueError, ValueError]
+    assert carrier.together == [[1, 2]]
+
+
+async def test_a_caller_that_goes_away_leaves_the_others_their_answers():
+    carrier = Carrier()
+    gathered = gathering(carrier)
+    carrier.may_go.clear()
+    leaving, staying = asyncio.create_task(gathered.join([1])), asyncio.create_task(gathered.join([2]))
+    await asyncio.sleep(0.01)
+    leaving.cancel()
+    carrier.may_go.set()
+
+    assert await staying == [20]
+    assert leaving.cancelled() or leaving.cancelling()
