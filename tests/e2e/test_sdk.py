@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from observatory import AsyncClient, Client, JobHandle, NotReachable, Observatory, RequestRefused
-from tests.e2e.cutting_proxy import CuttingProxy
 from tests.e2e.process import ROOT, Up, environment
+from tests.servers.fault_plan import Fault, Rule
+from tests.servers.fault_proxy import FaultProxy
+from tests.servers.http_conversation import HttpConversation
 from tests.unit.sdk import shop
 
 APP = ("--app", "tests.unit.sdk.shop:app")
@@ -36,19 +38,21 @@ def client(running: Up) -> Generator[Client]:
         yield client
 
 
-def gateway_port(up: Up) -> int:
-    return int(up.url("gateway").rpartition(":")[2])
+def losing_answers(up: Up, count: int) -> FaultProxy:
+    """A way to the gateway that does what it is asked and loses the first answers."""
+    rule = Rule(fault=Fault.CUT_REPLY, count=count)
+    return FaultProxy(int(up.url("gateway").rpartition(":")[2]), HttpConversation, [rule])
 
 
 @pytest.mark.parametrize("cuts", [1, 3])
 def test_a_submit_whose_answer_is_lost_is_repeated_and_makes_one_job(running: Up, client: Client, cuts: int) -> None:
     label = f"cut-{cuts}"
-    with CuttingProxy(gateway_port(running), cuts=cuts) as proxy:
+    with losing_answers(running, cuts) as proxy:
         cut_off = Client(proxy.url, data_dir=str(running.data_dir))
         handle = cut_off.submit("thumbnail", {"path": label})
         cut_off.close()
 
-    assert proxy.requests.count(b"POST /jobs HTTP/1.1") == cuts + 1
+    assert proxy.forwarded["POST /jobs"] == cuts + 1
     assert [job["id"] for job in client.jobs(type="thumbnail").items if job["payload"]["path"] == label] == [handle.id]
     assert client.wait(handle.id)["result"]["attempt"] == 1
 
@@ -58,12 +62,12 @@ def test_many_whose_answer_is_lost_are_repeated_and_make_one_job_each(running: U
     requests = [
         client.request("thumbnail", {"path": str(number)}, correlation_id=correlation) for number in range(50)
     ]  # fmt: skip
-    with CuttingProxy(gateway_port(running), cuts=2) as proxy:
+    with losing_answers(running, 2) as proxy:
         cut_off = Client(proxy.url, data_dir=str(running.data_dir))
         submissions = cut_off.submit_many(requests)
         cut_off.close()
 
-    assert proxy.requests == [b"POST /jobs/batch HTTP/1.1"] * 3
+    assert proxy.forwarded == {"POST /jobs/batch": 3}
     stored = [job["id"] for job in client.jobs(correlation_id=correlation, count_max=500).items]
     assert stored[::-1] == [handle.id for handle in submissions.handles]
 
@@ -73,7 +77,7 @@ def test_a_lost_answer_is_repeated_by_coroutines_too(running: Up, client: Client
         async with AsyncClient(url, data_dir=str(running.data_dir)) as cut_off:
             return (await cut_off.submit("thumbnail", {"path": "async"})).id
 
-    with CuttingProxy(gateway_port(running), cuts=1) as proxy:
+    with losing_answers(running, 1) as proxy:
         job_id = asyncio.run(story(proxy.url))
 
     found = [job["id"] for job in client.jobs(type="thumbnail").items if job["payload"]["path"] == "async"]
@@ -82,12 +86,12 @@ def test_a_lost_answer_is_repeated_by_coroutines_too(running: Up, client: Client
 
 def test_what_never_gets_an_answer_is_said_and_can_be_submitted_again(running: Up, client: Client) -> None:
     request = client.request("thumbnail", {"path": "given-up"})
-    with CuttingProxy(gateway_port(running), cuts=10_000) as proxy:
+    with losing_answers(running, 10_000) as proxy:
         cut_off = Client(proxy.url, data_dir=str(running.data_dir))
         with pytest.raises(NotReachable):
             cut_off.send(request)
         cut_off.close()
-    assert len(proxy.requests) > 3
+    assert proxy.faults[Fault.CUT_REPLY] > 3
 
     handle = client.send(request)
 

@@ -78,8 +78,9 @@ class PrivatePostgres:
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def url(self, database: str = "postgres") -> str:
-        return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
+    def url(self, database: str = "postgres", *, port: int | None = None) -> str:
+        """*port*: of a proxy before the server."""
+        return f"postgresql://{USER}@127.0.0.1:{port or self.port}/{database}"
 
     def log(self) -> str:
         """What the server wrote since it was made, over all its starts."""
