@@ -14,9 +14,9 @@ import pytest
 from observatory.core import limits
 from observatory.core.retention import Kept, RetentionPolicy
 from observatory.runtime.embedded import run_embedded
+from observatory.runtime.keeping import audit, compare_counters
 from observatory.runtime.settings import load
 from observatory.runtime.step import Step
-from observatory.runtime.wiring import audit, compare_counters
 from tests.handlers import app
 from tests.loops.place import WAIT_S_MAX, running_place
 from tests.unit.runtime.test_rebuilding import nobody

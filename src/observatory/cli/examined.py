@@ -63,6 +63,6 @@ def _ports(settings: Settings) -> tuple[Port, ...]:
 
 def _schema_of(data_dir: Path) -> tuple[int, int] | None:
     # The wiring loads every library: one that is missing is the finding of one check and ends no other.
-    from observatory.runtime.wiring import schema_of
+    from observatory.runtime.keeping import schema_of
 
     return schema_of(data_dir)

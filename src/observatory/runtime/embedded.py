@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
-from typing import Any
 
 import httpx2
 
@@ -20,14 +19,16 @@ from observatory.runtime.build_info import build_info
 from observatory.runtime.data_folder import DataFolder, answering
 from observatory.runtime.forks import close_in_forks
 from observatory.runtime.http_server import HttpServer, bind, url_of
+from observatory.runtime.ports.sqlite import open_file, sqlite_ports
+from observatory.runtime.services.life import run_loops
+from observatory.runtime.services.place import Place, Urls
 from observatory.runtime.settings import Settings
-from observatory.runtime.sources import SystemClock, SystemIds, SystemRandomness
+from observatory.runtime.sources import Sources, SystemClock, system_sources
 from observatory.runtime.step import Step
 from observatory.runtime.supervisor import Supervisor
-from observatory.runtime.wiring import Services, Sources, Urls, Wiring, open_file
+from observatory.runtime.wiring import Services, all_services
 
 Say = Callable[[Step], None]
-End = Callable[[], Coroutine[Any, Any, None]]
 
 STARTING_S_MAX = 3.0
 """How long a second `up` waits for the first one to publish its addresses."""
@@ -66,7 +67,7 @@ async def run_embedded(settings: Settings, *, say: Say, stop: asyncio.Event) -> 
 @contextlib.asynccontextmanager
 async def _running(settings: Settings, folder: DataFolder, say: Say) -> AsyncGenerator[tuple[Services, Running]]:
     """Start in the order in which things depend on each other, stop in the reverse one."""
-    sources = _system_sources()
+    sources = system_sources()
     async with contextlib.AsyncExitStack() as stack:
         file = await _open_data(folder, say, stack)
         gateway = _listener(settings.host, settings.gateway_port, "gateway", "ODD_GATEWAY_PORT", stack)
@@ -77,28 +78,23 @@ async def _running(settings: Settings, folder: DataFolder, say: Say) -> AsyncGen
         token = folder.token()
         for warning in folder.warnings:
             say(Step("data", warning, kind="warn"))
-        services = Wiring(
-            settings, file=file, sources=sources, supervisor=supervisor, urls=urls, token=token
-        ).services()
-        await services.worker.store.end_leases_of_others([])
-        await services.worker.announce()
-        ends = _start_loops(services, supervisor, stack)
-        say(Step("processor", f"{settings.slots} slots", f"{len(services.worker.handlers)} job types"))
-        for name, server, url in (
-            ("gateway", HttpServer(services.gateway_app, gateway), urls.gateway),
-            ("read model", HttpServer(services.read_model_app, read_model), urls.read_model),
-            ("dashboard", HttpServer(services.web_app, web), urls.web),
+        place = Place(settings=settings, sources=sources, supervisor=supervisor, urls=urls, token=token)
+        services = all_services(place, sqlite_ports(file, sources))
+        worker = services.processor.worker
+        await worker.store.end_leases_of_others([])
+        ends = await run_loops(services.all, supervisor, stack)
+        say(Step("processor", f"{settings.slots} slots", f"{len(worker.handlers)} job types"))
+        for name, app, listener, url in (
+            ("gateway", services.gateway.app, gateway, urls.gateway),
+            ("read model", services.read_model.app, read_model, urls.read_model),
+            ("dashboard", services.web.app, web, urls.web),
         ):
+            server = HttpServer(app, listener)
             await server.start()
             ends.append(server.stop)
             say(Step(name, url))
         running = _publish(folder, sources, urls, stack)
         yield services, running
-
-
-def _system_sources() -> Sources:
-    ids = SystemIds()
-    return Sources(clock=SystemClock(), ids=ids, randomness=SystemRandomness(), instance_id=ids.new_id())
 
 
 def _listener(host: str, port: int, purpose: str, setting: str, stack: contextlib.AsyncExitStack) -> socket.socket:
@@ -115,33 +111,6 @@ async def _open_data(folder: DataFolder, say: Say, stack: contextlib.AsyncExitSt
         say(Step("data", f"migrated; the data as it was is kept in {copy.name}", kind="warn"))
     say(Step("data", str(folder.path), f"SQLite, {folder.database.name}"))
     return file
-
-
-def _start_loops(services: Services, supervisor: Supervisor, stack: contextlib.AsyncExitStack) -> list[End]:
-    """
-    Loops end last: what drains and what is still asked over HTTP needs them.
-
-    Returns what ends before them, side by side, so that a stop takes no longer than its slowest part.
-    """
-    ends: list[End] = [services.worker.drain, services.streams.stop]
-    loops_stop = asyncio.Event()
-    running = asyncio.create_task(supervisor.run(services.loops, loops_stop), name="supervisor")
-
-    async def end_all() -> None:
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for end in ends:
-                    tasks.create_task(end())
-        finally:
-            loops_stop.set()
-            await running
-            await services.worker.settle_the_rest()
-            await services.metrics.close()
-            await services.streams.live.close()
-
-    stack.push_async_callback(services.runner.stop)
-    stack.push_async_callback(end_all)
-    return ends
 
 
 def _publish(folder: DataFolder, sources: Sources, urls: Urls, stack: contextlib.AsyncExitStack) -> Running:
@@ -189,7 +158,7 @@ async def _submit_first_job(services: Services, running: Running, say: Say) -> N
     """Something to see at once: the checksum of the README."""
     request = {"type": "checksum", "payload": {"path": str(_readme())}, "metadata": {"first": True}}
     context = CallContext(correlation_id=running.instance_id, idempotency_key=f"first:{running.instance_id}")
-    submitted = await services.gateway.submit(request, context)
+    submitted = await services.gateway.gateway.submit(request, context)
     say(Step("", f"first job {submitted.job.id}  (checksum of {_readme().name})", kind="note"))
     say(Step("", f"see it:   curl -s {running.read_model}/jobs/{submitted.job.id}", kind="note"))
 

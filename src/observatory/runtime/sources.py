@@ -4,7 +4,33 @@ import os
 import random
 import secrets
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from observatory.core.event import Producer
+from observatory.core.sources import Clock, Ids, Randomness
+from observatory.runtime.build_info import build_info
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Time, identity and chance of one process."""
+
+    clock: Clock
+    ids: Ids
+    randomness: Randomness
+    instance_id: str
+    """New at every process start."""
+
+    def producer(self, service: str) -> Producer:
+        """As whom *service* writes its events in this process."""
+        return Producer(service=service, instance_id=self.instance_id, version=build_info().version)
+
+
+def system_sources() -> Sources:
+    """Those of a process that begins now."""
+    ids = SystemIds()
+    return Sources(clock=SystemClock(), ids=ids, randomness=SystemRandomness(), instance_id=ids.new_id())
 
 
 class SystemClock:

@@ -19,10 +19,13 @@ from observatory.engine.inline_executor import InlineExecutor
 from observatory.engine.migrations import load_migrations
 from observatory.engine.sqlite_file import SqliteFile
 from observatory.engine.writers import InlineWriter
-from observatory.job_store.sqlite import MIGRATIONS, SqliteJobQueries
+from observatory.job_store.sqlite import MIGRATIONS
+from observatory.runtime.ports.sqlite import sqlite_ports
+from observatory.runtime.services.place import Place, Urls
 from observatory.runtime.settings import Settings
+from observatory.runtime.sources import Sources
 from observatory.runtime.supervisor import Supervisor
-from observatory.runtime.wiring import Sources, Urls, Wiring
+from observatory.runtime.wiring import all_services
 
 T = TypeVar("T")
 
@@ -65,19 +68,22 @@ class LocalServices:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="observatory test mode", daemon=True)
         self._thread.start()
-        wiring = Wiring(
-            Settings(data_dir=Path(self._folder.name)),
-            file=self._file,
-            sources=Sources(clock=clock, ids=ids, randomness=randomness, instance_id=ids.new_id()),
+        sources = Sources(clock=clock, ids=ids, randomness=randomness, instance_id=ids.new_id())
+        place = Place(
+            settings=Settings(data_dir=Path(self._folder.name)),
+            sources=sources,
             supervisor=Supervisor(clock=clock, randomness=randomness),
             urls=Urls(gateway=GATEWAY, read_model=READ_MODEL, web="http://127.0.0.1:8081"),
             token=TOKEN,
         )
-        services = wiring.services()
-        self.store = services.worker.store
-        self.worker_id = services.worker.info.instance_id
-        self.queries = SqliteJobQueries(self._file)
-        self._apps: dict[str, AsgiApp] = {GATEWAY: services.gateway_app, READ_MODEL: services.read_model_app}
+        ports = sqlite_ports(self._file, sources)
+        services = all_services(place, ports)
+        assert services.gateway.app is not None
+        assert services.read_model.app is not None
+        self.store = services.processor.worker.store
+        self.worker_id = sources.instance_id
+        self.queries = ports.queries
+        self._apps: dict[str, AsgiApp] = {GATEWAY: services.gateway.app, READ_MODEL: services.read_model.app}
         self.address = Address(gateway=GATEWAY, read_model=READ_MODEL, token=TOKEN)
 
     def now(self, call: Coroutine[Any, Any, T]) -> T:

@@ -8,7 +8,7 @@ from observatory.core.errors import DataFolderUnusable, DataTooNew
 from observatory.engine.migrations import Migration, load_migrations
 from observatory.engine.sqlite_file import connect
 from observatory.engine.sqlite_migrations import migrate, refuse_unusable, schema_version
-from observatory.runtime.wiring import open_file
+from observatory.runtime.ports.sqlite import open_file
 
 FIRST = Migration(
     1,

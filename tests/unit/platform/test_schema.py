@@ -5,7 +5,8 @@ import sqlite3
 import pytest
 
 from observatory.core.errors import DataFolderUnusable, DataTooNew
-from observatory.runtime.wiring import open_file, schema_of
+from observatory.runtime.keeping import schema_of
+from observatory.runtime.ports.sqlite import open_file
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from observatory.core.errors import DataFolderInUse, DataFolderUnusable, DataToo
 from observatory.runtime import backup_files, restoring
 from observatory.runtime.backup_files import BackupUnusable
 from observatory.runtime.data_folder import DataFolder
-from observatory.runtime.wiring import audit, back_up, compare_counters, open_file, restore_backup
+from observatory.runtime.keeping import audit, back_up, compare_counters, restore_backup
+from observatory.runtime.ports.sqlite import open_file
 from tests.unit.audit.populated import World, populate
 from tests.unit.runtime.test_rebuilding import nobody
 

@@ -21,7 +21,7 @@ from observatory.engine.sqlite_file import CommitUnknown, FileGone, SqliteFile, 
 from observatory.engine.writers import InlineWriter
 from observatory.runtime import data_folder
 from observatory.runtime.data_folder import CannotWrite, DataFolder, answering, check_writes, make_private, usable
-from observatory.runtime.wiring import open_file
+from observatory.runtime.ports.sqlite import open_file
 from tests.e2e.process import BY_PERMISSIONS, odd
 
 RUNNING = Running(

@@ -18,7 +18,7 @@ from observatory.core.retention import Kept, RetentionPolicy
 from observatory.job_store.pruning import Folded
 from observatory.job_store.sqlite import SqlitePruning
 from observatory.runtime.data_folder import DataFolder
-from observatory.runtime.wiring import audit, compare_counters, rebuild_counters
+from observatory.runtime.keeping import audit, compare_counters, rebuild_counters
 from tests.unit.audit.populated import World
 
 MINUTE = RetentionPolicy(kept=Kept(completed_s=60, failed_s=60, cancelled_s=60))

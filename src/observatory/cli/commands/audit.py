@@ -23,7 +23,7 @@ def audit(*, folder: Folder = FOLDER) -> int:
     when there is one.
     """
     settings = load({"data_dir": folder.data_dir}, os.environ)
-    from observatory.runtime.wiring import audit as run_audit
+    from observatory.runtime.keeping import audit as run_audit
 
     out = of_process()
     with progress(out, is_json=folder.json) as say:

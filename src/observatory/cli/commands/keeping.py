@@ -39,7 +39,7 @@ def rebuild(*, check: Annotated[bool, Parameter(negative="")] = False, target: T
 
 
 def _check(out: Output, data_dir: Path, say: Say, *, is_json: bool) -> int:
-    from observatory.runtime.wiring import compare_counters
+    from observatory.runtime.keeping import compare_counters
 
     compared = compare_counters(data_dir, say=lambda done, total: say("comparing: reading events", done, total))
     if is_json:
@@ -57,7 +57,7 @@ def _check(out: Output, data_dir: Path, say: Say, *, is_json: bool) -> int:
 
 def _rebuild(out: Output, data_dir: Path, target: Target, say: Say) -> int:
     from observatory.core.errors import DataFolderInUse
-    from observatory.runtime.wiring import rebuild_counters
+    from observatory.runtime.keeping import rebuild_counters
 
     if target.gateway is None and target.read_model is None:
         with contextlib.suppress(DataFolderInUse):
@@ -110,7 +110,7 @@ def backup(path: Path, /, *, compact: Annotated[bool, Parameter(negative="")] = 
     """
     settings = load({"data_dir": folder.data_dir}, os.environ)
     from observatory.runtime.backup_files import left_over
-    from observatory.runtime.wiring import back_up
+    from observatory.runtime.keeping import back_up
 
     out = of_process()
     for remains in left_over(path):
@@ -144,7 +144,7 @@ def restore(path: Path, /, *, force: Annotated[bool, Parameter(negative="")] = F
         Move a database that is there aside; it is kept beside the new one. Other files stay as they are.
     """
     settings = load({"data_dir": folder.data_dir}, os.environ)
-    from observatory.runtime.wiring import audit, restore_backup
+    from observatory.runtime.keeping import audit, restore_backup
 
     out = of_process()
     outcome = "the folder holds what was there before, or the whole backup"

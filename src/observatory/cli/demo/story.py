@@ -67,7 +67,7 @@ def balance(play: Play) -> None:
 
 
 def _audit(play: Play) -> None:
-    from observatory.runtime.wiring import audit
+    from observatory.runtime.keeping import audit
 
     report = audit(play.stage.data_dir)
     for fault in report.violations[:5]:

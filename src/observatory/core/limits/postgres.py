@@ -49,7 +49,7 @@ POSTGRES_NOTICE_BYTES_MAX = 7_999
 """Text of one notice: the server refuses more."""
 
 POSTGRES_PROBE_S = 4.0
-"""How often the connection that listens is asked whether it is alive: one that is cut off is silent like a quiet one."""
+"""How often the connection that listens is asked for a sign of life: one that is cut off is silent as a quiet one."""
 
 POSTGRES_PROBE_ANSWER_S_MAX = 3.0
 """Until a connection that listens and does not answer is given up."""
