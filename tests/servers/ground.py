@@ -33,7 +33,7 @@ def ground() -> Path:
         stdin=subprocess.PIPE,
         start_new_session=True,
     )
-    atexit.register(_clear, watchdog, os.getpid())
+    atexit.register(_clear, watchdog)
     return folder
 
 
@@ -59,10 +59,8 @@ def _reachable_place() -> Path:
     return next(place for place in places if all(p.stat().st_mode & 0o001 for p in (place, *place.parents)))
 
 
-def _clear(watchdog: subprocess.Popen[bytes], owner: int) -> None:
-    """The watchdog does at the end what it does after a kill; a fork of this process owns nothing."""
-    if os.getpid() != owner:
-        return
+def _clear(watchdog: subprocess.Popen[bytes]) -> None:
+    """The watchdog does at the end what it does after a kill. A fork closes only its own end of the pipe."""
     assert watchdog.stdin is not None
     watchdog.stdin.close()
     watchdog.wait()

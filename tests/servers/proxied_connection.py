@@ -52,9 +52,7 @@ class ProxiedConnection:
         for _, writer in (client, server):
             connection: socket.socket = writer.get_extra_info("socket")
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio misses what a listener accepts
-            writer.transport.set_write_buffer_limits(
-                high=0
-            )  # what was drained is with the system, and survives a close
+            writer.transport.set_write_buffer_limits(high=0)  # drained is with the system, and survives a close
 
     def reset(self) -> None:
         for _, writer in (self._client, self._server):

@@ -164,6 +164,67 @@ def test_a_reply_cut_in_its_middle_is_noticed(service, path, first_bytes):
         assert client.get(path).status_code == 200
 
 
+@contextmanager
+def by_hand(*rules):
+    """A client through the proxy to a server, all three as plain sockets."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        FaultProxy(listener.getsockname()[1], HttpConversation, rules) as proxy,
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=IN_TIME_S) as client,
+    ):
+        server, _ = listener.accept()
+        server.settimeout(IN_TIME_S)
+        with server:
+            yield client, server
+
+
+def hears_nothing(side):
+    side.settimeout(NOT_YET_S)
+    with pytest.raises(TimeoutError):
+        side.recv(1)
+    side.settimeout(IN_TIME_S)
+    return True
+
+
+def test_a_reply_is_cut_when_it_is_whole_and_not_before():
+    with by_hand(Rule(fault=Fault.CUT_REPLY)) as (client, server):
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        server.recv(1000)
+        server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbod")
+        assert hears_nothing(client)
+
+        server.sendall(b"y")
+
+        assert client.recv(1000) == b""
+        assert server.recv(1000) == b""
+
+
+def test_what_the_client_waits_for_before_its_request_is_whole_passes():
+    with by_hand(Rule(fault=Fault.CUT_REPLY)) as (client, server):
+        client.sendall(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+        server.recv(1000)
+        server.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+        client.sendall(b"body")
+        assert server.recv(1000) == b"body"
+        server.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        assert client.recv(1000) == b""
+
+
+def test_a_server_at_work_does_not_notice_that_its_client_was_cut_off():
+    with by_hand(Rule(fault=Fault.CUT_AFTER_REQUEST)) as (client, server):
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert client.recv(1000) == b""
+        server.recv(1000)
+        assert hears_nothing(server)
+
+        server.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        assert server.recv(1000) == b""
+
+
 def test_exactly_the_first_bytes_of_a_reply_arrive(service):
     with (
         through(service, Rule(fault=Fault.CUT_REPLY, first_bytes=1_234_567)) as (proxy, _),
