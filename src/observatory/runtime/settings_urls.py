@@ -62,5 +62,5 @@ def not_asked(raw: Any) -> None:
 
 def shown_url(raw: Any) -> str:
     """*raw* for people, without its password. Of what is no URL nothing is shown: who knows where its password is."""
-    text = shown(raw)
+    text = re.sub("#.*", "#***", shown(raw))
     return text if raw is None or re.fullmatch(r"[a-z0-9+]+://\S*", str(raw).strip()) else "***"
