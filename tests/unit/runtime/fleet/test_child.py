@@ -155,7 +155,7 @@ async def test_a_role_whose_settings_are_wrong_is_not_begun_again(keep: Callable
     kept = keep(REFUSES)
 
     with pytest.raises(RoleRefused, match="role cannot run with these settings"):
-        await kept.running
+        await asyncio.wait_for(kept.running, S_MAX)
 
     assert len(kept.pids) == 1
 
