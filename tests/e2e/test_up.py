@@ -348,15 +348,15 @@ def test_broken_settings_are_all_reported_together(tmp_path: Path) -> None:
 
 def test_an_engine_that_this_release_cannot_use_is_refused_with_the_reason(tmp_path: Path) -> None:
     shown = environment(tmp_path)
-    assert "POSTGRES_URL" not in shown
+    assert "REDIS_URL" not in shown
     done = subprocess.run(
         [sys.executable, "-m", "observatory", "up"],
-        cwd=ROOT, env={**shown, "POSTGRES_URL": "postgresql://u:secret@127.0.0.1/x"}, capture_output=True, text=True,
+        cwd=ROOT, env={**shown, "REDIS_URL": "redis://u:secret@127.0.0.1/x"}, capture_output=True, text=True,
         timeout=30, check=False,
     )  # fmt: skip
 
     assert done.returncode != 0
-    assert "POSTGRES_URL" in done.stderr
+    assert "REDIS_URL" in done.stderr
     assert "secret" not in done.stdout + done.stderr
 
 

@@ -25,7 +25,9 @@ HELP_FLAGS = ("--help", "-h")
 DEBUG_FLAG = "--debug"
 
 COMMANDS: tuple[tuple[str, str, str], ...] = (
-    ("up", "up:up", "Start the whole system in this process and run until stopped."),
+    ("up", "up:up", "Start the whole system and run until stopped."),
+    ("serve", "serve:serve", "Play one role in this process, over PostgreSQL, and run until stopped."),
+    ("worker", "serve:worker", "Run the handlers of an application, over PostgreSQL, until stopped."),
     ("demo", "demo:demo", "Tell in about a minute what the observatory does, with real jobs."),
     ("submit", "submit:submit", "Submit a job."),
     ("jobs", "reading:jobs", "List jobs, newest first."),
@@ -47,6 +49,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("rebuild", "keeping:rebuild", "Make the counters anew from the history."),
     ("backup", "keeping:backup", "Copy all data into a new folder, also while the system runs."),
     ("restore", "keeping:restore", "Bring a backup back into a data folder."),
+    ("migrate", "migrate:migrate", "Bring the data to the schema of this release."),
     ("contracts", "contracts:contracts", "Work with the schemas of everything on the wire."),
     ("config", "config:config", "Look at the settings."),
     ("completion", "completion:completion", "Print the script by which a shell completes commands."),

@@ -1,8 +1,9 @@
 """
-The data folder of an embedded observatory: one owner process at a time.
+The data folder: of an embedded observatory, which is its one owner process; else what the roles of one host share.
 
     observatory.db    jobs, events, views (SQLite; `-wal` and `-shm` beside it while open)
-    lock              held by the owner for as long as it lives; the kernel gives it back on any death
+    lock              held by the owner for as long as it lives; the kernel gives it back on any death. With a
+                      database of its own kind elsewhere, held by the `up` that keeps the roles, and by no role
     token             bearer token for writes, 0600
     running.json      the owner's addresses; removed at a clean stop, so its presence alone proves nothing
     config.toml       settings, written by people only
@@ -53,9 +54,12 @@ class DataFolder:
         self.warnings: list[str] = []
         """What was found that a person should know of, one line each; `open` and `token` add to it."""
 
-    def open(self) -> None:
+    def open(self, *, holds_jobs: bool = True) -> None:
         """
         Create what is missing and become the owner.
+
+        Args:
+            holds_jobs: False when the jobs are in a database elsewhere.
 
         Raises:
             DataFolderInUse: Another process owns it.
@@ -75,13 +79,24 @@ class DataFolder:
             raise DataFolderInUse(f"{self.path} is held by another process", f"stop it, or {_ELSEWHERE}") from None
         self._lock = lock
         close_in_forks(lock)
-        if self.token_file.exists() and not _has_bytes(self.database):
+        if holds_jobs and self.token_file.exists() and not _has_bytes(self.database):
             # The token is made after the database, so there was one.
             self.warnings.append("the data folder was used before but has no jobs: beginning anew")
 
     def is_own(self, name: str) -> bool:
         """True for the name of what an observatory keeps in its folder, and of what a file system does."""
-        return name.startswith(self.database.name) or name in self._own_names
+        begins = (self.database.name, f"{self.token_file.name}.new.")
+        return name.startswith(begins) or name in self._own_names
+
+    def make(self) -> None:
+        """
+        Create the folder, without becoming its owner.
+
+        Raises:
+            DataFolderUnusable: It cannot be created.
+        """
+        with usable(self.path):
+            self._make()
 
     def _make(self) -> None:
         try:
@@ -128,17 +143,29 @@ class DataFolder:
         """
         The bearer token for writes; made on the first call, readable by its owner alone.
 
+        Processes that make it at the same time get the same one.
+
         Raises:
             DataFolderUnusable: The file holds something else, or a token that is too short to be a secret.
         """
         with usable(self.path):
-            with contextlib.suppress(FileNotFoundError):
-                token = self._checked_token(self.token_file.read_bytes().strip())
-                if token:
-                    self._keep_to_owner(self.token_file)
-                    return token
-            token = new_token()
-            _write_private(self.token_file, token + "\n")
+            token = self._kept_token()
+            if token is None:
+                _write_first(self.token_file, new_token() + "\n")
+                token = self._kept_token()
+        assert token is not None, "it was written, by this process or by another one"
+        return token
+
+    def _kept_token(self) -> str | None:
+        """None when there is none. An empty file is none, and is removed."""
+        try:
+            token = self._checked_token(self.token_file.read_bytes().strip())
+        except FileNotFoundError:
+            return None
+        if not token:
+            self.token_file.unlink(missing_ok=True)
+            return None
+        self._keep_to_owner(self.token_file)
         return token
 
     def _checked_token(self, raw: bytes) -> str:
@@ -298,12 +325,27 @@ def _has_bytes(path: Path) -> bool:
 def _write_private(path: Path, text: str) -> None:
     """Replace *path* at once: nobody ever reads half of it."""
     temporary = path.with_name(path.name + ".new")
+    _write_durably(temporary, text)
+    temporary.replace(path)
+
+
+def _write_first(path: Path, text: str) -> None:
+    """As `_write_private`, unless *path* exists by then: of several writers the first one wins."""
+    temporary = path.with_name(f"{path.name}.new.{os.getpid()}")
+    _write_durably(temporary, text)
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_durably(temporary: Path, text: str) -> None:
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(fd, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 if os.name == "nt":

@@ -2,36 +2,26 @@
 
 import asyncio
 import contextlib
-import os
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
-import httpx2
-
-from observatory.client.data_folder import Running, read_running
-from observatory.client.errors import NotReachable
-from observatory.core import limits
+from observatory.client.data_folder import Running
 from observatory.core.errors import DataFolderInUse
 from observatory.engine.sqlite_file import SqliteFile
 from observatory.gateway.submit import CallContext
-from observatory.runtime.build_info import build_info
 from observatory.runtime.data_folder import DataFolder, answering
+from observatory.runtime.discovery import Say, publish, say_where_it_runs
 from observatory.runtime.forks import close_in_forks
 from observatory.runtime.http_server import HttpServer, bind, url_of
 from observatory.runtime.ports.sqlite import open_file, sqlite_ports
 from observatory.runtime.services.life import run_loops
 from observatory.runtime.services.place import Place, Urls
 from observatory.runtime.settings import Settings
-from observatory.runtime.sources import Sources, SystemClock, system_sources
+from observatory.runtime.sources import SystemClock, system_sources
 from observatory.runtime.step import Step
 from observatory.runtime.supervisor import Supervisor
 from observatory.runtime.wiring import Services, all_services
-
-Say = Callable[[Step], None]
-
-STARTING_S_MAX = 3.0
-"""How long a second `up` waits for the first one to publish its addresses."""
 
 
 async def run_embedded(settings: Settings, *, say: Say, stop: asyncio.Event) -> None:
@@ -49,7 +39,7 @@ async def run_embedded(settings: Settings, *, say: Say, stop: asyncio.Event) -> 
     try:
         folder.open()
     except DataFolderInUse:
-        if not await _say_where_it_runs(settings.data_dir, say):
+        if not await say_where_it_runs(settings.data_dir, say):
             raise
         return
     folder.remove_running()  # of a process that was killed: its addresses are nobody's until ours are published
@@ -82,7 +72,9 @@ async def _running(settings: Settings, folder: DataFolder, say: Say) -> AsyncGen
         services = all_services(place, sqlite_ports(file, sources))
         worker = services.processor.worker
         await worker.store.end_leases_of_others([])
-        ends = await run_loops(services.all, supervisor, stack)
+        for service in services.all:
+            await service.begin()
+        ends = run_loops(services.all, supervisor, stack)
         say(Step("processor", f"{settings.slots} slots", f"{len(worker.handlers)} job types"))
         for name, app, listener, url in (
             ("gateway", services.gateway.app, gateway, urls.gateway),
@@ -93,7 +85,7 @@ async def _running(settings: Settings, folder: DataFolder, say: Say) -> AsyncGen
             await server.start()
             ends.append(server.stop)
             say(Step(name, url))
-        running = _publish(folder, sources, urls, stack)
+        running = publish(folder, sources, urls, stack)
         yield services, running
 
 
@@ -111,47 +103,6 @@ async def _open_data(folder: DataFolder, say: Say, stack: contextlib.AsyncExitSt
         say(Step("data", f"migrated; the data as it was is kept in {copy.name}", kind="warn"))
     say(Step("data", str(folder.path), f"SQLite, {folder.database.name}"))
     return file
-
-
-def _publish(folder: DataFolder, sources: Sources, urls: Urls, stack: contextlib.AsyncExitStack) -> Running:
-    running = Running(
-        pid=os.getpid(),
-        instance_id=sources.instance_id,
-        version=build_info().version,
-        started_at=sources.clock.now(),
-        gateway=urls.gateway,
-        read_model=urls.read_model,
-        web=urls.web,
-    )
-    folder.write_running(running)
-    stack.callback(folder.remove_running)
-    return running
-
-
-async def _say_where_it_runs(data_dir: Path, say: Say) -> bool:
-    """Say the addresses of the process that owns the data; False when it does not publish them in time."""
-    clock = SystemClock()
-    until_s = clock.monotonic() + STARTING_S_MAX
-    while clock.monotonic() < until_s:
-        with contextlib.suppress(NotReachable):
-            running = read_running(data_dir)
-            if running is not None and await _answers(running.gateway):
-                say(Step("", f"already running on this data, process {running.pid}", kind="note"))
-                for name, url in (("gateway", running.gateway), ("read model", running.read_model)):
-                    say(Step(name, url))
-                if running.web:
-                    say(Step("dashboard", running.web))
-                return True
-        await asyncio.sleep(0.1)
-    return False
-
-
-async def _answers(gateway: str) -> bool:
-    """True when something of ours answers there: a process that was killed leaves its addresses behind."""
-    with contextlib.suppress(httpx2.HTTPError):
-        async with httpx2.AsyncClient(trust_env=False, timeout=limits.CONNECT_S_MAX) as client:
-            return (await client.get(f"{gateway}/healthz")).json().get("service") == "gateway"
-    return False
 
 
 async def _submit_first_job(services: Services, running: Running, say: Say) -> None:

@@ -21,12 +21,27 @@ def bind(host: str, port: int, *, purpose: str, setting: str) -> socket.socket:
     Raises:
         PortTaken: Somebody listens there already, or the address is not ours.
     """
+    return _opened(host, port, purpose=purpose, setting=setting, listens=True)
+
+
+def reserve(host: str, port: int, *, purpose: str, setting: str) -> socket.socket:
+    """
+    As `bind`, without listening: on Linux another process may `bind` the same address meanwhile, and listen there.
+
+    Raises:
+        PortTaken: As `bind`.
+    """
+    return _opened(host, port, purpose=purpose, setting=setting, listens=False)
+
+
+def _opened(host: str, port: int, *, purpose: str, setting: str, listens: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(limits.CONNECTIONS_WAITING_MAX)
+        if listens:
+            listener.listen(limits.CONNECTIONS_WAITING_MAX)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:

@@ -4,14 +4,17 @@ from pathlib import Path
 
 from observatory.audit.auditor import Say
 from observatory.audit.report import AuditReport
+from observatory.engine.migrations import load_migrations
 from observatory.runtime import backing_up, restoring
 from observatory.runtime.auditing import audit_folder, schema_numbers
 from observatory.runtime.backing_up import Say as SayPart
 from observatory.runtime.backup_files import Manifest
 from observatory.runtime.build_info import build_info
+from observatory.runtime.data_folder import DataFolder
 from observatory.runtime.ports.sqlite import DRIVERS, open_file
 from observatory.runtime.rebuilding import Compared, Rebuilt, compare_folder, rebuild_folder
 from observatory.runtime.rebuilding import Say as SayCount
+from observatory.runtime.schema import Migrated
 from observatory.runtime.sources import SystemClock, SystemIds
 
 
@@ -53,3 +56,25 @@ def restore_backup(backup: Path, data_dir: Path, *, is_forced: bool, say: SayPar
 def schema_of(data_dir: Path) -> tuple[int, int] | None:
     """The schema of *data_dir* and the newest that the drivers know; see `auditing.schema_numbers`. Only reads."""
     return schema_numbers(data_dir, DRIVERS.migrations)
+
+
+def migrate_folder(data_dir: Path) -> Migrated:
+    """
+    Bring the database of *data_dir* to the schema of this release; makes it when there is none.
+
+    Raises:
+        DataFolderInUse: Another process owns it, and migrated it when it began.
+        DataTooNew, DataFolderUnusable: As `open_file`.
+    """
+    folder = DataFolder(data_dir)
+    folder.open()
+    try:
+        before = schema_of(data_dir)
+        file, copy = open_file(folder.database)
+        file.abandon()
+    finally:
+        folder.close()
+    todo = load_migrations(DRIVERS.migrations)[before[0] if before else 0 :]
+    return Migrated(
+        applied=tuple(f"{migration.number:03} {migration.name}" for migration in todo), copy=copy and copy.name
+    )

@@ -3,7 +3,7 @@ The settings of a process: read once, checked as a whole, passed on as values.
 
 The first source that names a setting decides: flag, environment, `$ODD_DATA_DIR/config.toml`, default.
 A file names a setting in lower case without its prefix (`gateway_port = 3100`); those of retention
-may stand in a table of that name. An environment
+and of PostgreSQL may stand in a table of that name. An environment
 variable that is empty counts as not set. Names that are not known are refused, because a mistyped
 setting that is silently ignored is found only in production.
 """
@@ -21,6 +21,7 @@ from observatory.core import limits
 from observatory.core.errors import BadSettings
 from observatory.core.job import JobStatus
 from observatory.core.retention import Kept, RetentionPolicy, duration_text
+from observatory.runtime import settings_urls as urls
 from observatory.runtime import settings_values as values
 
 FILE_NAME = "config.toml"
@@ -52,6 +53,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Names, with or without port, that a request's Host may have besides the loopback names and `host`."""
     allowed_origins: tuple[str, ...] = ()
     """Origins of web pages, besides the dashboard's own, that may call the services."""
+    health_port: int = 0
+    """Where a role that has no address of its own is asked for its health; 0 means a free one."""
+    gateways: int = 1
+    """Processes of this role that `up` keeps; more than one only with PostgreSQL. As the one below."""
+    processors: int = 1
+    postgres_url: str | None = None
+    """The database of all processes; may hold a password. None means embedded: one process and one SQLite file."""
+    postgres_statement_cache: int = limits.POSTGRES_STATEMENT_CACHE_DEFAULT
+    """Prepared statements of each connection; 0 behind a pooler that works by transaction."""
+    postgres_connections_max: int = limits.POSTGRES_CONNECTIONS_DEFAULT
+    """Connections of one process."""
     reads_need_token: bool = False
     retention_completed: int | None = limits.KEPT_COMPLETED_S
     """Seconds that a job is kept after it became final; None for ever. As the two below."""
@@ -68,6 +80,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             cancelled_s=self.retention_cancelled,
         )
         return RetentionPolicy(kept=kept, by_type=self.retention_types)
+
+    def __repr__(self) -> str:
+        """As `msgspec` writes it, without passwords: a traceback or a log line may show it."""
+        given = {name: getattr(self, name) for name in self.__struct_fields__}
+        given["postgres_url"] = None if self.postgres_url is None else urls.shown_url(self.postgres_url)
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,10 +113,12 @@ class _Setting(msgspec.Struct, frozen=True):
     parse: values.Parse
     show: Callable[[Any], str] = values.shown
     """Its default, as a person would write it."""
+    is_url: bool = False
+    """True for a URL of another program, whose variable every tool knows by this name; it may hold a password."""
 
     @property
     def variable(self) -> str:
-        return self.name.upper() if self.parse is values.unsupported_engine else PREFIX + self.name.upper()
+        return self.name.upper() if self.is_url else PREFIX + self.name.upper()
 
 
 _DATA_DIR = _Setting("data_dir", values.folder)
@@ -119,14 +139,19 @@ SETTINGS: tuple[_Setting, ...] = (
     _Setting("retention_failed", values.kept, duration_text),
     _Setting("retention_cancelled", values.kept, duration_text),
     _Setting("retention_types", values.kept_by_type),
-    _Setting("postgres_url", values.unsupported_engine),
-    _Setting("rabbitmq_url", values.unsupported_engine),
-    _Setting("redis_url", values.unsupported_engine),
-    _Setting("mongo_url", values.unsupported_engine),
-    _Setting("prometheus_url", values.unsupported_engine),
-    _Setting("alertmanager_url", values.unsupported_engine),
+    _Setting("health_port", values.port),
+    _Setting("gateways", values.replicas),
+    _Setting("processors", values.replicas),
+    _Setting("postgres_url", urls.postgres_url, is_url=True),
+    _Setting("postgres_statement_cache", urls.statement_cache),
+    _Setting("postgres_connections_max", urls.connections),
+    _Setting("rabbitmq_url", urls.no_driver, is_url=True),
+    _Setting("redis_url", urls.no_driver, is_url=True),
+    _Setting("mongo_url", urls.no_driver, is_url=True),
+    _Setting("prometheus_url", urls.not_asked, is_url=True),
+    _Setting("alertmanager_url", urls.not_asked, is_url=True),
 )
-TABLES = ("retention",)
+TABLES = ("retention", "postgres")
 """Tables of the file: `completed` in `[retention]` is the setting `retention_completed`."""
 VARIABLES: tuple[str, ...] = tuple(setting.variable for setting in SETTINGS)
 _READ_BY_CLIENTS = (TOKEN_VARIABLE, GATEWAY_VARIABLE)
@@ -189,6 +214,11 @@ def _named(setting: _Setting, origin: Origin) -> str:
     if origin == "flag":
         return "--" + setting.name.replace("_", "-")
     return setting.variable if origin == "environment" else f"{setting.name} in {FILE_NAME}"
+
+
+def as_environment(flags: Mapping[str, Any]) -> dict[str, str]:
+    """What gives another process the same *flags*, each one a word: its variables."""
+    return {setting.variable: str(flags[setting.name]) for setting in SETTINGS if flags.get(setting.name) is not None}
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
@@ -257,16 +287,28 @@ def _contradictions(settings: Settings) -> list[str]:
             f"the services may not bind {settings.host}: reads need no token, so everybody who reaches this address "
             f"could read every job; set ODD_READS_NEED_TOKEN=true, or bind 127.0.0.1"
         )
-    ports = {"gateway": settings.gateway_port, "read model": settings.read_model_port, "dashboard": settings.web_port}
+    ports = {
+        "gateway": settings.gateway_port,
+        "read model": settings.read_model_port,
+        "dashboard": settings.web_port,
+        "health": settings.health_port,
+    }
     for port in sorted({port for port in ports.values() if port}):
         users = [name for name, wanted in ports.items() if wanted == port]
         if len(users) > 1:
             problems.append(f"port {port} is set for the {' and the '.join(users)}; each needs its own, or 0")
+    if settings.postgres_url is None:
+        problems += [
+            f"{name} is {count}, and embedded data has one owner process; set POSTGRES_URL, or leave it at 1"
+            for name, count in (("ODD_GATEWAYS", settings.gateways), ("ODD_PROCESSORS", settings.processors))
+            if count > 1
+        ]
     return problems
 
 
 def _shown(setting: _Setting, raw: Any, origin: Origin) -> Value:
-    return Value(name=setting.name, variable=setting.variable, shown=values.shown(raw), origin=origin)
+    show = urls.shown_url if setting.is_url else values.shown
+    return Value(name=setting.name, variable=setting.variable, shown=show(raw), origin=origin)
 
 
 def _complete(shown: list[Value], data_dir: Path) -> tuple[Value, ...]:

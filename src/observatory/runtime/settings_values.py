@@ -40,18 +40,23 @@ def folder(raw: Any) -> Path:
 
 
 def port(raw: Any) -> int:
-    return _integer(raw, 0, PORT_MAX, "a port from 1 to 65535, or 0 for a free one")
+    return integer(raw, 0, PORT_MAX, "a port from 1 to 65535, or 0 for a free one")
 
 
 def slots(raw: Any) -> int:
-    return _integer(raw, 1, limits.SLOTS_MAX, f"a number from 1 to {limits.SLOTS_MAX}")
+    return integer(raw, 1, limits.SLOTS_MAX, f"a number from 1 to {limits.SLOTS_MAX}")
+
+
+def replicas(raw: Any) -> int:
+    return integer(raw, 1, limits.REPLICAS_MAX, f"a number from 1 to {limits.REPLICAS_MAX}")
 
 
 def prefetch(raw: Any) -> int:
-    return _integer(raw, 0, limits.PREFETCH_MAX, f"a number from 0 to {limits.PREFETCH_MAX}")
+    return integer(raw, 0, limits.PREFETCH_MAX, f"a number from 0 to {limits.PREFETCH_MAX}")
 
 
-def _integer(raw: Any, least: int, most: int, wanted: str) -> int:
+def integer(raw: Any, least: int, most: int, wanted: str) -> int:
+    """A whole number from *least* to *most*, which *wanted* says in words."""
     if isinstance(raw, str) and re.fullmatch(r"[0-9]{1,9}", raw.strip()):
         raw = int(raw)
     if not isinstance(raw, int) or isinstance(raw, bool) or not least <= raw <= most:
@@ -182,11 +187,6 @@ def _list(raw: Any, parse: Callable[[str], str], wanted: str) -> tuple[str, ...]
         except ValueError:
             raise ValueError(f"must name {wanted}; {part!r} is not one") from None
     return tuple(dict.fromkeys(found))
-
-
-def unsupported_engine(raw: Any) -> None:
-    """A URL of an engine that this release cannot use. Refused, so that nobody believes it was used."""
-    raise ValueError("is not supported yet: this release runs embedded only (one process, one SQLite file); unset it")
 
 
 def shown(raw: Any) -> str:

@@ -25,9 +25,17 @@ class StopSignals:
     Args:
         say: Called once, in a thread of its own, when the stop begins.
         say_late: As *say*, when the deadline ends the process: what still ran was not given back.
+        stop_s_max: How long after the first signal the deadline comes.
     """
 
-    def __init__(self, say: Callable[[], object], say_late: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        say: Callable[[], object],
+        say_late: Callable[[], object],
+        *,
+        stop_s_max: float = limits.STOP_S_MAX,
+    ) -> None:
+        self._stop_s_max = stop_s_max
         self._say = say
         self._say_late = say_late
         self._deadline: threading.Timer | None = None
@@ -37,8 +45,7 @@ class StopSignals:
         """
         Set *stop* at the first signal. Inside a running loop, in the main thread.
 
-        The process ends with 128 and the number at the second signal, and with 1 when `limits.STOP_S_MAX` after
-        the first it still runs.
+        The process ends with 128 and the number at the second signal, and with 1 when it still runs at the deadline.
         """
         loop = asyncio.get_running_loop()
 
@@ -55,7 +62,7 @@ class StopSignals:
                 return
             if self._deadline is not None:
                 os._exit(128 + number)
-            self._end_in(limits.STOP_S_MAX, self._give_up)
+            self._end_in(self._stop_s_max, self._give_up)
             loop.call_soon_threadsafe(begin)
 
         numbers = (signal.SIGINT, signal.SIGTERM)

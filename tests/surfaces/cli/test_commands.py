@@ -542,7 +542,7 @@ def test_config_show_origin_says_where_each_value_is_from(
 def test_config_show_masks_passwords_and_ends_with_2_for_what_cannot_be_used(
     here: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secret: str, json_flag: list[str]
 ) -> None:
-    monkeypatch.setenv("POSTGRES_URL", secret)
+    monkeypatch.setenv("MONGO_URL", secret)
     monkeypatch.setenv("ODD_SLOT", "3")
 
     done = here("config", "show", "--data-dir", str(tmp_path), *json_flag)
@@ -553,4 +553,4 @@ def test_config_show_masks_passwords_and_ends_with_2_for_what_cannot_be_used(
     problems = json.loads(done.out)["problems"] if json_flag else done.err.splitlines()
     assert len(problems) == 2
     assert any("ODD_SLOT is not a setting; did you mean ODD_SLOTS?" in problem for problem in problems)
-    assert any("POSTGRES_URL is not supported yet" in problem for problem in problems)
+    assert any("MONGO_URL names an engine that this release has no driver for yet" in problem for problem in problems)

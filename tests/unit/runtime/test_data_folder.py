@@ -408,3 +408,20 @@ def test_a_deleted_file_is_not_ready_before_anybody_writes(file: SqliteFile) -> 
 
     assert caught.value.code == "file_gone"
     assert isinstance(caught.value.__cause__, FileGone)
+
+
+def test_processes_that_make_the_token_at_the_same_time_get_the_same_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = DataFolder(tmp_path), DataFolder(tmp_path)
+    made: list[str] = []
+
+    def another_is_quicker() -> str:
+        monkeypatch.setattr(data_folder, "new_token", lambda: "f" * 43)
+        made.append(first.token())
+        return "s" * 43
+
+    monkeypatch.setattr(data_folder, "new_token", another_is_quicker)
+
+    assert second.token() == made[0] == "f" * 43
+    assert {path.name for path in tmp_path.iterdir()} == {"token"}

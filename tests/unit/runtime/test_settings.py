@@ -10,7 +10,7 @@ from observatory.core import limits
 from observatory.core.errors import BadSettings
 from observatory.core.job import JobStatus
 from observatory.core.retention import Kept
-from observatory.runtime.settings import SETTINGS, VARIABLES, load, read
+from observatory.runtime.settings import SETTINGS, VARIABLES, as_environment, load, read
 from observatory.runtime.settings_values import shown
 from tests.e2e.process import BY_PERMISSIONS, odd
 
@@ -24,6 +24,8 @@ def problems(folder: Path, flags: dict[str, Any] | None = None, **environ: str) 
 
 
 # --- which source decides -------------------------------------------------------------------------
+
+URL = "postgresql://ann:hunter2@db:5432/jobs"
 
 LADDER = [
     ("host", "127.0.0.2", "127.0.0.3", "'127.0.0.4'", "127.0.0.1"),
@@ -40,6 +42,11 @@ LADDER = [
     ("retention_completed", "1h", "2h", "'3h'", 7 * 86_400),
     ("retention_failed", "1h", "never", "'3h'", 30 * 86_400),
     ("retention_cancelled", "1h", "2h", "'never'", 7 * 86_400),
+    ("health_port", 1, "2", "3", 0),
+    ("gateways", 2, "3", "4", 1),
+    ("processors", 2, "3", "4", 1),
+    ("postgres_statement_cache", 1, "0", "3", limits.POSTGRES_STATEMENT_CACHE_DEFAULT),
+    ("postgres_connections_max", 1, "2", "3", limits.POSTGRES_CONNECTIONS_DEFAULT),
     ("retention_types", "a:failed=1h", "b:failed=2h", "'c:failed=3h'", {}),
 ]
 
@@ -55,15 +62,16 @@ def test_flag_goes_before_environment_before_file_before_default(tmp_path: Path,
     name, flag, variable, written, default = rungs
     write(tmp_path, f"{name} = {written}\n")
     flags = {"data_dir": tmp_path, name: flag}
-    environ = {f"ODD_{name.upper()}": variable}
+    shared = {"POSTGRES_URL": URL}
+    environ = {f"ODD_{name.upper()}": variable, **shared}
     none: dict[str, Any] = {"data_dir": tmp_path}
     elsewhere: dict[str, Any] = {"data_dir": tmp_path / "empty"}
 
     found = [
         read(flags, environ),
         read(none, environ),
-        read(none, {}),
-        read(elsewhere, {}),
+        read(none, shared),
+        read(elsewhere, shared),
     ]
 
     assert [reading.problems for reading in found] == [()] * 4
@@ -101,6 +109,9 @@ def test_settings_of_other_programs_are_left_alone(tmp_path: Path) -> None:
 BAD = [
     ("gateway_port", ["-1", "65536", "3000.0", "http", "1e3", "0x10", "١", "9" * 20], "a port from 1 to 65535, or 0"),
     ("slots", ["0", "257", "many", "1.5"], "a number from 1 to 256"),
+    ("gateways", ["0", "33", "many"], "a number from 1 to 32"),
+    ("postgres_statement_cache", ["-1", "10001", "off"], "a number from 0 to 10000"),
+    ("postgres_connections_max", ["0", "101", "many"], "a number from 1 to 100"),
     ("prefetch", ["-1", "257", "many"], "a number from 0 to 256"),
     ("host", ["http://127.0.0.1", "127.0.0.1:80", "a b", "-a", "1.2.3", "a\nb", "*"], "an IP address or a host name"),
     ("app", ["jobs", "jobs/py:app", ":app", "jobs:", "a b:c", "jobs:app()"], "module:attribute"),
@@ -181,16 +192,91 @@ def test_the_folder_cannot_be_named_by_its_own_file(tmp_path: Path) -> None:
     assert "ODD_DATA_DIR" in line
 
 
-@pytest.mark.parametrize("variable", [name for name in VARIABLES if not name.startswith("ODD_")])
+URLS = [name for name in VARIABLES if not name.startswith("ODD_")]
+
+
+@pytest.mark.parametrize("variable", [name for name in URLS if name != "POSTGRES_URL"])
 def test_an_engine_that_this_release_cannot_use_is_refused_whoever_names_it(tmp_path: Path, variable: str) -> None:
     write(tmp_path, f"{variable.lower()} = 'engine://ann:hunter2@host/x'\n")
 
     (by_file,) = problems(tmp_path)
     (by_environment,) = problems(tmp_path / "other", **{variable: "engine://ann:hunter2@host/x"})
 
-    assert by_file.startswith(f"{variable.lower()} in config.toml is not supported yet")
-    assert by_environment.startswith(f"{variable} is not supported yet")
+    assert by_file.startswith(f"{variable.lower()} in config.toml names ")
+    assert by_environment.startswith(f"{variable} names ")
+    assert "this release" in by_file
     assert "hunter2" not in by_file + by_environment
+
+
+# --- PostgreSQL -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        URL,
+        "postgres://db",
+        "postgresql:///jobs?host=/var/run/postgresql",
+        "postgresql://ann:%40%2F%23@[::1]:5432/jobs?sslmode=require",
+        "postgresql://ann@one:5432,two:5433/jobs?target_session_attrs=read-write",
+    ],
+)
+def test_a_url_of_postgresql_is_taken_as_it_is_written(tmp_path: Path, url: str) -> None:
+    write(tmp_path, f"[postgres]\nurl = {toml(url)}\nconnections_max = 3\n")
+
+    assert load({"data_dir": tmp_path / "other"}, {"POSTGRES_URL": url}).postgres_url == url
+    assert load({"data_dir": tmp_path / "other", "postgres_url": url}, {"POSTGRES_URL": URL}).postgres_url == url
+    assert load({"data_dir": tmp_path}, {}).postgres_url == url
+    assert load({"data_dir": tmp_path}, {}).postgres_connections_max == 3
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://ann:hunter2@db/jobs",
+        "db/hunter2",
+        "host=db password=hunter2",
+        "postgresql:/ann:hunter2@db/jobs",
+        "postgresql://ann:hunt#er2@db/jobs",
+        "postgresql://ann:hunter2/@db/jobs",
+        "postgresql://ann:hunter2@db:port/jobs",
+        "postgresql://ann:hunter2@db:0/jobs",
+        "postgresql://ann:hunter2@db:65536/jobs",
+        "postgresql://ann:hunter2@[::1/jobs",
+        "postgresql://ann:hunter2@db/jobs name",
+        "postgresql://ann:hunter2@db/jobs#hunter2",
+        "postgresql://ann:hunter2@db/" + "x" * 2_000,
+    ],
+)
+def test_a_url_that_cannot_be_used_is_one_line_without_the_password(tmp_path: Path, url: str) -> None:
+    reading = read({"data_dir": tmp_path}, {"POSTGRES_URL": url})
+
+    (line,) = reading.problems
+    assert line.startswith("POSTGRES_URL ")
+    assert "postgresql://user:password@host:5432/database" in line or "%23" in line
+    assert "\n" not in line
+    assert "hunt" not in line + "".join(value.shown for value in reading.values)
+
+
+def test_settings_never_show_the_password(tmp_path: Path) -> None:
+    settings = load({"data_dir": tmp_path}, {"POSTGRES_URL": URL})
+
+    assert "hunter2" not in repr(settings) + str(settings)
+    assert "postgresql://ann:***@db:5432/jobs" in repr(settings)
+
+
+@pytest.mark.parametrize("name", ["gateways", "processors"])
+def test_replicas_need_a_database_that_processes_share(tmp_path: Path, name: str) -> None:
+    (line,) = problems(tmp_path, {name: 2})
+
+    assert line.startswith(f"ODD_{name.upper()} is 2, and embedded data has one owner process")
+    assert problems(tmp_path, {name: 2}, POSTGRES_URL=URL) == []
+
+
+def test_flags_as_variables_give_another_process_the_same_settings(tmp_path: Path) -> None:
+    flags = {"data_dir": tmp_path, "slots": 7, "app": "shop.jobs:app", "postgres_url": URL, "log": None}
+
+    assert load({}, as_environment(flags)) == load(flags, {})
 
 
 # --- the file -------------------------------------------------------------------------------------

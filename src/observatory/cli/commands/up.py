@@ -1,26 +1,22 @@
 """`up`."""
 
 import asyncio
-import contextlib
 import os
-import sys
-from collections.abc import Callable
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from observatory.cli.exit_codes import ExitCode
-from observatory.cli.failures import OutputLost
+from observatory.cli.long_running import Say, run_until_stopped, say_for
 from observatory.cli.options import FOLDER, Folder
-from observatory.cli.output import Output, of_process
-from observatory.client.data_folder import DATA_DIR_VARIABLE, read_running
+from observatory.cli.output import of_process
+from observatory.client.data_folder import read_running
+from observatory.core import limits
+from observatory.core.errors import BadSettings
 from observatory.runtime.build_info import version
-from observatory.runtime.settings import Settings, load
+from observatory.runtime.settings import Settings, as_environment, load
 from observatory.runtime.step import Step
-
-LABEL_CHARS = 11
-
-Say = Callable[[Step], None]
 
 
 def up(
@@ -32,6 +28,9 @@ def up(
     slots: int | None = None,
     prefetch: int | None = None,
     app: str | None = None,
+    postgres_url: str | None = None,
+    gateways: int | None = None,
+    processors: int | None = None,
     reload: Annotated[bool, Parameter(negative="")] = False,
     log: str | None = None,
     retention_completed: str | None = None,
@@ -42,7 +41,10 @@ def up(
     folder: Folder = FOLDER,
 ) -> int:
     """
-    Start the whole system in this process and run until stopped.
+    Start the whole system and run until stopped.
+
+    Everything runs in this process over one SQLite file. With POSTGRES_URL every role has a process of its own over
+    that database; this one migrates it, begins them, and begins again what ends by itself.
 
     Ctrl-C or SIGTERM stops it in order and ends with 0; a second one stops it at once. When it already runs in this
     data folder, the command prints where and ends with 0.
@@ -52,6 +54,7 @@ def up(
         odd-dashboard up
         odd-dashboard up --app shop.jobs:app --slots 8
         odd-dashboard up --app shop.jobs:app --reload
+        POSTGRES_URL=postgresql://ann@db/jobs odd-dashboard up --processors 3
         odd-dashboard up --gateway-port 0 --read-model-port 0 --web-port 0 --json
 
     Parameters
@@ -70,6 +73,12 @@ def up(
         How many jobs are claimed beyond the free slots and wait at this processor. Default: 0.
     app
         Application whose handlers run, as module:attribute.
+    postgres_url
+        Database that processes share. Others can read a flag: where it holds a password, set POSTGRES_URL instead.
+    gateways
+        With PostgreSQL: how many gateways run, each on the next free port. Default: 1.
+    processors
+        With PostgreSQL: how many processors run, each with as many slots. Default: 1.
     reload
         For development: begin anew, on the same ports, whenever a source file of the application changes.
     log
@@ -94,6 +103,9 @@ def up(
         "slots": slots,
         "prefetch": prefetch,
         "app": app,
+        "postgres_url": postgres_url,
+        "gateways": gateways,
+        "processors": processors,
         "log": log,
         "retention_completed": retention_completed,
         "retention_failed": retention_failed,
@@ -103,71 +115,52 @@ def up(
     settings = load(flags, os.environ)
     if reload:
         settings = _reloadable(settings)
-    out = of_process()
-    say = _json_say(out) if folder.json else _plain_say(out)
+    say = say_for(is_json=folder.json)
+    is_shared = settings.postgres_url is not None
     if not folder.json:
-        out.say(f"  Distributed Task Observatory {version()} · embedded (one process, SQLite)", "bold")
+        kind = "PostgreSQL (a process for each role)" if is_shared else "embedded (one process, SQLite)"
+        of_process().say(f"  Distributed Task Observatory {version()} · {kind}", "bold")
     if open == "yes":
         say = _opening(settings, say)
-    _run(settings, say, is_reloading=reload)
+    if is_shared:
+        _run_supervised(settings, flags, say)
+    else:
+        _run_embedded(settings, say, is_reloading=reload)
     return ExitCode.DONE
 
 
 def _reloadable(settings: Settings) -> Settings:
     from observatory.runtime.reloading import check_reload, with_last_ports
 
+    if settings.postgres_url is not None:
+        raise BadSettings("--reload works on embedded data alone, and POSTGRES_URL is set", "unset one of the two")
     check_reload(settings)
     return with_last_ports(settings)
 
 
-def _run(settings: Settings, say: Say, *, is_reloading: bool) -> None:
+def _run_embedded(settings: Settings, say: Say, *, is_reloading: bool) -> None:
     from observatory.runtime.embedded import run_embedded
-    from observatory.runtime.event_loop import new_event_loop
-    from observatory.runtime.logging import configure_logging
     from observatory.runtime.reloading import begin_anew, run_reloading
-    from observatory.runtime.stop_signals import StopSignals
 
-    configure_logging(settings.log)
-    signals = StopSignals(
-        lambda: say(Step("", "stopping; press Ctrl-C again to stop at once", kind="note")),
-        lambda: say(Step("", "stopped late: what still ran was not given back and counts as an attempt", kind="warn")),
-    )
+    async def run(stop: asyncio.Event) -> bool:
+        if is_reloading:
+            return await run_reloading(settings, say=say, stop=stop)
+        await run_embedded(settings, say=say, stop=stop)
+        return False
 
-    async def run() -> bool:
-        stop = asyncio.Event()
-        with signals.setting(stop):
-            if is_reloading and await run_reloading(settings, say=say, stop=stop):
-                return True
-            if not is_reloading:
-                await run_embedded(settings, say=say, stop=stop)
-            signals.leave()
-            return False
-
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # --app names a module of the folder that the person stands in
-    # A handler that submits a job, in this process or in a child, means the observatory that runs it.
-    os.environ[DATA_DIR_VARIABLE] = str(settings.data_dir)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        is_changed = runner.run(run())
-    if is_changed:
+    if run_until_stopped(run, settings, say, leaves=lambda is_changed: not is_changed):
         begin_anew()
 
 
-def _plain_say(out: Output) -> Say:
-    def say(step: Step) -> None:
-        text = f"{step.name.ljust(LABEL_CHARS)} {step.text}" if step.name else step.text
-        out.mark(step.kind, text, step.detail)
+def _run_supervised(settings: Settings, flags: Mapping[str, Any], say: Say) -> None:
+    from observatory.runtime.supervised import run_supervised
 
-    return say
+    environ = {**os.environ, **as_environment({**flags, "data_dir": settings.data_dir})}
 
+    async def run(stop: asyncio.Event) -> None:
+        await run_supervised(settings, environ=environ, say=say, stop=stop)
 
-def _json_say(out: Output) -> Say:
-    def say(step: Step) -> None:
-        # The system goes on when nobody reads any more what it says.
-        with contextlib.suppress(BrokenPipeError, OutputLost):
-            out.json(step)
-
-    return say
+    run_until_stopped(run, settings, say, stop_s_max=limits.FLEET_STOP_S_MAX)
 
 
 def _opening(settings: Settings, say: Say) -> Say:

@@ -15,6 +15,7 @@ from observatory.core.limits.loops import *
 from observatory.core.limits.postgres import *
 from observatory.core.limits.queues import *
 from observatory.core.limits.retention import *
+from observatory.core.limits.roles import *
 from observatory.core.limits.schedules import *
 from observatory.core.limits.stores import *
 from observatory.core.limits.stream import *
@@ -55,3 +56,7 @@ assert EXPLAIN_DEAF_S > POLL_S, "a processor looks by itself before it is called
 assert EXPLAIN_HEARTBEAT_LATE_S < LEASE_S, "a heartbeat is late before its lease ends"
 assert EXPLAIN_RESCUE_LATE_S > LEASE_S + SWEEP_S, "a rescuer that waits for a lease after an outage is not behind"
 assert EXPLAIN_RUNS_MIN <= EXPLAIN_RUNS_MAX <= PAGE_ITEMS_MAX
+assert STOP_S_MAX + STOP_LEAVE_S + STOP_LAST_WORDS_S < ROLE_STOP_S_MAX, "no role is killed that ends in order"
+assert ROLE_STOP_S_MAX + 1.0 < FLEET_STOP_S_MAX
+assert BEGIN_PAUSE_S_MAX < BEGIN_TRY_S_MAX
+assert ROLE_RESTART_S < ROLE_RESTART_S_MAX < ROLE_HEALTHY_S

@@ -11,20 +11,15 @@ from observatory.runtime.supervisor import Supervisor
 End: TypeAlias = Callable[[], Awaitable[None]]
 
 
-async def run_loops(services: Sequence[Service], supervisor: Supervisor, stack: contextlib.AsyncExitStack) -> list[End]:
+def run_loops(services: Sequence[Service], supervisor: Supervisor, stack: contextlib.AsyncExitStack) -> list[End]:
     """
-    Begin *services* and run their loops until *stack* ends.
+    Run the loops of *services*, which have begun, until *stack* ends, and close them.
 
     Loops end last: what drains and what is still asked over HTTP needs them.
 
     Returns what ends before them, side by side, so that a stop takes no longer than its slowest part; the caller may
     add to it.
-
-    Raises:
-        Unavailable: Something that a service needs to begin is away.
     """
-    for service in services:
-        await service.begin()
     for service in reversed(services):
         stack.push_async_callback(service.close)
     ends: list[End] = [service.drain for service in services]
