@@ -73,9 +73,9 @@ def translated(unavailable: type[Unavailable]) -> Generator[None]:
         raise unavailable(f"PostgreSQL: {_said(error)}") from error
 
 
-def is_about_values(error: BaseException) -> bool:
-    """True when the same statement would do with other values: nothing is wrong with the server or the way to it."""
-    return isinstance(error, _OF_VALUES)
+def concerns_one_call(error: BaseException) -> bool:
+    """False when something is wrong with the server or the way to it: then no other values would do better."""
+    return isinstance(error, _OF_VALUES) or not isinstance(error, _FAULTS)
 
 
 def _said(error: BaseException) -> str:
@@ -173,7 +173,7 @@ class PostgresDatabase:
         except BaseException as error:
             # A deadline that is missed, or a task that is cancelled, leaves the connection in the middle of something.
             if isinstance(error, OSError) or not isinstance(error, Exception) or _is_in_transaction(connection):
-                connection.terminate()
+                _terminate(connection)
             raise
         finally:
             await pool.release(connection, timeout=limits.POSTGRES_WAIT_S_MAX)
@@ -248,6 +248,12 @@ def _is_in_transaction(connection: Connection) -> bool:
     with contextlib.suppress(asyncpg.InterfaceError):
         return connection.is_in_transaction()
     return False
+
+
+def _terminate(connection: Connection) -> None:
+    """Does nothing to one that the library has closed."""
+    with contextlib.suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _roll_back(connection: Connection) -> None:

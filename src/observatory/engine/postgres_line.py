@@ -4,11 +4,15 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import asyncpg
 
 from observatory.core import limits
+from observatory.core.errors import BusUnavailable
+from observatory.engine.postgres_database import translated
+
+T = TypeVar("T")
 
 _ALIVE = "SELECT 1"
 
@@ -33,12 +37,12 @@ class PostgresLine:
         self._connection = connection
         self._heard = heard
         self._is_free = asyncio.Lock()
-        self._asked: set[asyncio.Future[None]] = set()
+        self._asked: set[asyncio.Future[Any]] = set()
         connection.add_termination_listener(self._on_end)
 
-    async def listen(self, channel: str) -> None:
-        """Return when every notice from now on is heard."""
-        await self._shielded(partial(self._listen, channel))
+    async def listen(self, channel: str) -> bool:
+        """Return when every notice from now on is heard; False when that was so before."""
+        return await self._shielded(partial(self._listen, channel))
 
     async def tell(self, notices: Collection[tuple[str, str]]) -> None:
         """
@@ -60,8 +64,8 @@ class PostgresLine:
         """Say goodbye to the server, if it answers. Safe to call twice."""
         if not self.has_ended.is_set():
             self.has_ended.set()
-            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                await self._connection.close(timeout=limits.POSTGRES_PROBE_ANSWER_S_MAX)
+            with contextlib.suppress(BusUnavailable), translated(BusUnavailable):
+                await self._connection.close(timeout=limits.POSTGRES_GOODBYE_S_MAX)
 
     def end(self) -> None:
         """Close the connection at once, without a word. Safe to call twice."""
@@ -75,33 +79,35 @@ class PostgresLine:
         if not self.has_ended.is_set() and teller != connection.get_server_pid():
             self._heard(cast("str", channel), cast("str", text))
 
-    async def _listen(self, channel: str) -> None:
-        if channel not in self.channels:
-            async with asyncio.timeout(limits.POSTGRES_PROBE_ANSWER_S_MAX):
-                await self._connection.add_listener(channel, self._on_notice)
-            self.channels.add(channel)
+    async def _listen(self, channel: str) -> bool:
+        if channel in self.channels:
+            return False
+        async with asyncio.timeout(limits.POSTGRES_PROBE_ANSWER_S_MAX):
+            await self._connection.add_listener(channel, self._on_notice)
+        self.channels.add(channel)
+        return True
 
     async def _ask(self, statement: str, answer_s_max: float) -> None:
         # Without values it is one message to the server and one back, also where a pooler lies between.
         await self._shielded(partial(self._connection.execute, statement, timeout=answer_s_max))
 
-    async def _shielded(self, work: Callable[[], Awaitable[object]]) -> None:
+    async def _shielded(self, work: Callable[[], Awaitable[T]]) -> T:
         task = asyncio.ensure_future(self._alone(work))
         self._asked.add(task)
         task.add_done_callback(self._answered)
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
 
-    async def _alone(self, work: Callable[[], Awaitable[object]]) -> None:
+    async def _alone(self, work: Callable[[], Awaitable[T]]) -> T:
         async with self._is_free:
             try:
-                await work()
+                return await work()
             except asyncpg.PostgresError:
                 raise  # the server answered; if it also ended the connection, the library says so by itself
             except BaseException:
                 self.end()
                 raise
 
-    def _answered(self, task: asyncio.Future[None]) -> None:
+    def _answered(self, task: asyncio.Future[Any]) -> None:
         self._asked.discard(task)
         if not task.cancelled():
             task.exception()  # its caller may be gone

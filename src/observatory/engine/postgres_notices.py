@@ -7,13 +7,13 @@ looks by itself now and then. Behind a pooler that gives each transaction anothe
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 
 import structlog
 
 from observatory.core import limits
 from observatory.core.errors import BusUnavailable
 from observatory.engine.postgres_database import PostgresDatabase, translated
+from observatory.engine.postgres_hearings import Heard, Hearing, Hearings
 from observatory.engine.postgres_line import PostgresLine
 
 COMMITTED = "odd_committed"
@@ -23,23 +23,7 @@ HINTS = "odd_hints"
 EVENTS = "odd_events"
 """Events were published: the text is their first and last position, as `17-42`."""
 
-Heard = Callable[[str | None], None]
-"""Called in the loop with the text of a notice; with None when any number of them may have been missed."""
-
 _log = structlog.get_logger("observatory.postgres")
-
-
-class Hearing:
-    """Ends what `PostgresNotices.hear` began."""
-
-    def __init__(self, notices: "PostgresNotices", channel: str, heard: Heard) -> None:
-        self.channel = channel
-        self.heard = heard
-        self._notices = notices
-
-    def close(self) -> None:
-        """Call back no more. Safe to call twice."""
-        self._notices.forget(self)
 
 
 class PostgresNotices:
@@ -47,14 +31,15 @@ class PostgresNotices:
     What one process tells the others, and hears from them, over one connection of its own.
 
     It connects when it is first used, and again by itself when the connection is lost. Both the loss and the return
-    are given to everybody who hears, as None. Errors of what raises: `BusUnavailable`.
+    are given to everybody who hears, as None. Every method belongs into the loop; errors of what raises:
+    `BusUnavailable`.
     """
 
     def __init__(self, database: PostgresDatabase) -> None:
         self.lost = 0
         """Notices of `tell` that the server refused."""
         self._database = database
-        self._hearings: list[Hearing] = []
+        self._hearings = Hearings()
         self._untold: dict[tuple[str, str], None] = {}
         self._line: PostgresLine | None = None
         self._attempt: asyncio.Future[BusUnavailable | None] | None = None
@@ -73,11 +58,10 @@ class PostgresNotices:
         """
         Call *heard* with every notice on *channel*, soon; returns at once, and never fails.
 
-        What others tell is heard from the end of a `ready` on, or else from the next None on. What this process tells
-        is heard once, right away.
+        What others tell is heard for certain from the end of a `ready` that came before, or else from the first None.
+        What this process tells is heard once, right away.
         """
-        hearing = Hearing(self, channel, heard)
-        self._hearings.append(hearing)
+        hearing = self._hearings.add(channel, heard)
         self._begin()
         self._has_news.set()
         return hearing
@@ -86,21 +70,17 @@ class PostgresNotices:
         """Return when every notice that others tell on *channel* from now on will be heard, and no earlier one."""
         with translated(BusUnavailable):
             line = await self._connected()
-            await line.listen(channel)
+            await self._listen(line, channel)
             await line.catch_up()
         if line is not self._line:
             raise BusUnavailable("PostgreSQL: the connection that listens was lost")
 
     async def catch_up(self) -> None:
         """Return when every notice was heard whose transaction was committed before the call."""
-        if self._line is None:
+        if (line := self._live) is None:
             raise BusUnavailable("PostgreSQL: the connection that listens was lost")
         with translated(BusUnavailable):
-            await self._line.catch_up()
-
-    def forget(self, hearing: Hearing) -> None:
-        """Call it back no more."""
-        self._hearings = [one for one in self._hearings if one is not hearing]
+            await line.catch_up()
 
     # --- telling ------------------------------------------------------------------------------
 
@@ -113,7 +93,7 @@ class PostgresNotices:
         """
         if self._is_closed:
             return
-        self._give(channel, text)
+        self._hearings.give(channel, text)
         self._untold[channel, text] = None
         self._begin()
         self._go_on_telling()
@@ -123,14 +103,14 @@ class PostgresNotices:
         with translated(BusUnavailable):
             line = await self._connected()
             await line.tell([(channel, text)])
-        self._give(channel, text)
+        self._hearings.give(channel, text)
 
     def _go_on_telling(self) -> None:
-        if self._untold and self._line is not None and (self._teller is None or self._teller.done()):
+        if self._untold and self._live is not None and (self._teller is None or self._teller.done()):
             self._teller = asyncio.ensure_future(self._tell_all())
 
     async def _tell_all(self) -> None:
-        while self._untold and (line := self._line) is not None:
+        while self._untold and (line := self._live) is not None:
             notices, self._untold = self._untold, {}
             try:
                 with translated(BusUnavailable):
@@ -148,7 +128,7 @@ class PostgresNotices:
         """Tell what is untold, if the server answers, and end. Safe to call twice."""
         self._is_closed = True
         if self._teller is not None:
-            await asyncio.wait([self._teller], timeout=limits.POSTGRES_PROBE_ANSWER_S_MAX)
+            await asyncio.wait([self._teller], timeout=limits.POSTGRES_GOODBYE_S_MAX)
         for task in (self._teller, self._keeper):
             if task is not None:
                 task.cancel()
@@ -164,6 +144,7 @@ class PostgresNotices:
         for task in (self._teller, self._keeper):
             if task is not None:
                 task.cancel()
+        self._settle(None)
         line, self._line = self._line, None
         if line is not None:
             line.end()
@@ -172,18 +153,22 @@ class PostgresNotices:
         if self._keeper is None and not self._is_closed:
             self._keeper = asyncio.ensure_future(self._keep())
 
+    @property
+    def _live(self) -> PostgresLine | None:
+        return None if self._line is None or self._line.has_ended.is_set() else self._line
+
     async def _connected(self) -> PostgresLine:
         """The line; waits for the attempt that is under way, or the next one."""
         self._begin()
-        if self._line is None and not self._is_closed:
+        if self._live is None and not self._is_closed:
             if self._attempt is None:
                 self._attempt = asyncio.get_running_loop().create_future()
             error = await asyncio.shield(self._attempt)
             if error is not None:
                 raise BusUnavailable(str(error))
-        if self._line is None:
+        if (line := self._live) is None:
             raise BusUnavailable("PostgreSQL: no longer listening")
-        return self._line
+        return line
 
     async def _keep(self) -> None:
         """Connect again and again, with growing pauses while that fails, until it is cancelled."""
@@ -207,13 +192,13 @@ class PostgresNotices:
             _log.info("listening_again")
         self._line = line
         self._settle(None)
-        self._miss()
+        self._hearings.miss()
         self._go_on_telling()
         await self._attend(line)
         self._line = None
         line.end()
         self._cut_off("the connection was lost")
-        self._miss()
+        self._hearings.miss()
 
     def _cut_off(self, reason: str) -> None:
         if not self._is_cut_off:
@@ -222,25 +207,27 @@ class PostgresNotices:
 
     async def _open(self) -> PostgresLine:
         with translated(BusUnavailable):
-            line = PostgresLine(await self._database.connect(), self._give)
+            line = PostgresLine(await self._database.connect(), self._hearings.give)
             try:
-                await self._listen(line)
+                for channel in self._hearings.channels():
+                    await line.listen(channel)
             except BaseException:
                 line.end()
                 raise
             return line
 
-    async def _listen(self, line: PostgresLine) -> None:
-        """To every channel that somebody hears and that is not listened to yet."""
-        for channel in sorted({hearing.channel for hearing in self._hearings} - line.channels):
-            await line.listen(channel)
+    async def _listen(self, line: PostgresLine, channel: str) -> None:
+        """Whoever hears *channel* already may have missed something."""
+        if await line.listen(channel):
+            self._hearings.give(channel, None)
 
     async def _attend(self, line: PostgresLine) -> None:
-        """Return when *line* has ended. It is asked now and then, and listens to whatever is heard newly."""
+        """Return when *line* has ended. It is asked now and then, and listens to the channels that come new."""
         with contextlib.suppress(BusUnavailable), translated(BusUnavailable):
             while not line.has_ended.is_set():
                 self._has_news.clear()
-                await self._listen(line)
+                for channel in self._hearings.channels() - line.channels:
+                    await self._listen(line, channel)
                 await line.catch_up()
                 await _first_of(self._has_news, line.has_ended, timeout_s=limits.POSTGRES_PROBE_S)
 
@@ -250,15 +237,6 @@ class PostgresNotices:
         attempt, self._attempt = self._attempt, None
         if attempt is not None and not attempt.done():
             attempt.set_result(error)
-
-    def _give(self, channel: str, text: str) -> None:
-        for hearing in self._hearings:
-            if hearing.channel == channel:
-                hearing.heard(text)
-
-    def _miss(self) -> None:
-        for hearing in self._hearings:
-            hearing.heard(None)
 
 
 async def _first_of(*events: asyncio.Event, timeout_s: float) -> None:

@@ -51,6 +51,9 @@ POSTGRES_NOTICE_BYTES_MAX = 7_999
 POSTGRES_PROBE_S = 4.0
 """How often the connection that listens is asked for a sign of life: one that is cut off is silent as a quiet one."""
 
+POSTGRES_GOODBYE_S_MAX = 0.5
+"""What the last notices, and then the end of the connection, may take when a process stops."""
+
 POSTGRES_PROBE_ANSWER_S_MAX = 3.0
 """Until a connection that listens and does not answer is given up."""
 
