@@ -54,4 +54,6 @@ async def stored(request, tmp_path):
 
 @pytest.fixture(params=drivers.EVENT_BUSES, ids=lambda driver: f"event_bus:{driver.name}")
 async def movement(request, tmp_path):
-    return driver_of(request).open_bus(tmp_path)
+    opened = driver_of(request).open_bus(tmp_path)
+    yield opened
+    opened.end()

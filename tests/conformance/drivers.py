@@ -35,6 +35,7 @@ from observatory.job_store.sqlite import (
 from observatory.testing.manual_sources import ManualClock, SeededIds
 from observatory.view_store.sqlite import SqliteViewStore
 from tests.conformance.opened import Bus, Faults, Log, Truth, Views
+from tests.conformance.postgres import PostgresEngine
 
 # --- SQLite -----------------------------------------------------------------------------------------
 
@@ -185,7 +186,7 @@ class InProcessEngine:
 
     def open_bus(self, folder: Path) -> Bus:
         bus = InProcessBus()
-        return Bus(bus=bus, other_bus=bus)
+        return Bus(bus=bus, other_bus=bus, end=lambda: None)
 
 
 # --- which drivers each suite runs over -------------------------------------------------------------
@@ -193,7 +194,9 @@ class InProcessEngine:
 SQLITE = SqliteEngine(name="sqlite", is_inline=False)
 SQLITE_INLINE = SqliteEngine(name="sqlite-inline", is_inline=True)
 
-JOB_STORES = [SQLITE, SQLITE_INLINE]
-EVENT_LOGS = [SQLITE, SQLITE_INLINE]
-VIEW_STORES = [SQLITE, SQLITE_INLINE]
-EVENT_BUSES = [InProcessEngine(name="in_process")]
+POSTGRES = PostgresEngine(name="postgres")
+
+JOB_STORES = [SQLITE, SQLITE_INLINE, POSTGRES]
+EVENT_LOGS = [SQLITE, SQLITE_INLINE, POSTGRES]
+VIEW_STORES = [SQLITE, SQLITE_INLINE, POSTGRES]
+EVENT_BUSES = [InProcessEngine(name="in_process"), POSTGRES]

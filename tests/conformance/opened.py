@@ -86,6 +86,8 @@ class Truth:
     clock: ManualClock
     ids: Ids
     faults: Faults
+    gives_space_back: bool = True
+    """False where the engine itself makes room out of what was pruned."""
     forget: Callable[[], None]
     """Let go of what the driver keeps in memory for its own speed."""
     restarted: Callable[[], "Truth"]
@@ -120,3 +122,4 @@ class Bus:
 
     bus: EventBus
     other_bus: EventBus
+    end: Callable[[], None]

@@ -19,6 +19,7 @@ from observatory.engine.migrations import load_migrations
 from observatory.engine.postgres_database import PostgresDatabase, translated
 from observatory.engine.postgres_migrations import migrate
 from observatory.engine.postgres_notices import PostgresNotices
+from observatory.event_bus.postgres import PostgresBus
 from observatory.event_log.postgres import PostgresEventLog
 from observatory.job_store.postgres import (
     MIGRATIONS,
@@ -33,7 +34,7 @@ from observatory.job_store.postgres import (
 )
 from observatory.testing.manual_sources import ManualClock, SeededIds
 from observatory.view_store.postgres import PostgresViewStore
-from tests.conformance.opened import Faults, Truth
+from tests.conformance.opened import Bus, Faults, Log, Truth, Views
 from tests.servers.postgres import PrivatePostgres
 
 CLOCK_OF_THE_SESSION = (
@@ -159,6 +160,18 @@ class RelayedLog:
         return after_the_relay
 
 
+class RelayedBus(PostgresBus):
+    """A bus to which everything comes as from the relay: what it publishes lies in the history."""
+
+    def __init__(self, database: PostgresDatabase, notices: PostgresNotices) -> None:
+        super().__init__(database, notices)
+        self._log = PostgresEventLog(database)
+
+    async def publish(self, events):
+        await self._log.append(events)
+        await super().publish(events)
+
+
 @dataclass(kw_only=True)
 class PostgresEngine:
     """Opens the PostgreSQL drivers of all ports, on a database of its own."""
@@ -208,12 +221,46 @@ class PostgresEngine:
             selections=PostgresSelections(database),
             log=RelayedLog(PostgresEventLog(database), outbox),
             attempt_logs=PostgresAttemptLogs(database),
-            pruning=PostgresPruning(database, clock=clock),
+            pruning=PostgresPruning(database),
             views=PostgresViewStore(database),
             clock=clock,
             ids=ids,
             faults=faults,
+            gives_space_back=False,
             forget=lambda: None,
             restarted=restarted,
             end=end,
         )
+
+    def open_log(self, folder: Path) -> Log:
+        faults = Faults(postgres_errors())
+        database = self.database(folder, faults, ManualClock())
+
+        def restarted() -> Log:
+            database.abandon()
+            return self.open_log(folder)
+
+        return Log(log=PostgresEventLog(database), faults=faults, restarted=restarted, end=database.abandon)
+
+    def open_views(self, folder: Path) -> Views:
+        faults = Faults(postgres_errors())
+        database = self.database(folder, faults, ManualClock())
+
+        def restarted() -> Views:
+            database.abandon()
+            return self.open_views(folder)
+
+        views, other = PostgresViewStore(database), PostgresViewStore(database)
+        return Views(views=views, other_views=other, faults=faults, restarted=restarted, end=database.abandon)
+
+    def open_bus(self, folder: Path) -> Bus:
+        """Each bus with connections of its own, as two processes have them."""
+        databases = [self.database(folder, Faults(postgres_errors()), ManualClock()) for _ in range(2)]
+        notices = [PostgresNotices(database) for database in databases]
+        bus, other = (RelayedBus(*ground) for ground in zip(databases, notices, strict=True))
+
+        def end() -> None:
+            for one in (*notices, *databases):
+                one.abandon()
+
+        return Bus(bus=bus, other_bus=other, end=end)

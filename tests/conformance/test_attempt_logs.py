@@ -1,5 +1,7 @@
 """Does every driver keep what attempts said, under the fence of each, and no more than it may?"""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -88,6 +90,34 @@ class TestWhichOne:
         )
 
         assert await kept(truth, job) is None
+
+
+class TestConcurrency:
+    async def test_those_who_save_the_same_logs_in_another_order_do_not_stand_in_each_others_way(self, truth):
+        await truth.store.submit([new_job(truth.ids, type="t") for _ in range(30)])
+        jobs = await truth.store.claim(types=["t"], worker="w", count_max=30, lease_s=15.0)
+        logs = [log_of(job, "a", is_complete=False) for job in jobs]
+
+        await asyncio.gather(*(truth.attempt_logs.save(one) for one in [logs, logs[::-1]] * 4))
+
+        assert [await kept(truth, job) for job in jobs] == [["a"]] * 30
+
+    async def test_of_two_saves_at_the_same_time_the_complete_one_stays(self, truth, job):
+        for _ in range(5):
+            await asyncio.gather(
+                truth.attempt_logs.save([log_of(job, "half", is_complete=False)]),
+                truth.attempt_logs.save([log_of(job, "whole")]),
+                truth.attempt_logs.save([log_of(job, "half", is_complete=False)]),
+            )
+
+            assert await kept(truth, job) == ["whole"]
+
+    async def test_one_call_with_two_logs_of_the_same_fence_leaves_what_two_calls_would(self, truth, job):
+        whole, half = log_of(job, "whole"), log_of(job, "half", is_complete=False)
+
+        await truth.attempt_logs.save([half, whole, half])
+
+        assert await kept(truth, job) == ["whole"]
 
 
 class TestBounds:

@@ -752,7 +752,7 @@ class TestFailureInTheMiddle:
             else:
                 break
 
-        assert failures >= 2
+        assert failures >= 1
         assert not truth.faults.has_fired
         truth.faults.heal()
         assert await everything(truth) != before

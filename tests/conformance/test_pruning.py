@@ -1,5 +1,6 @@
 """Does every driver of pruning remove whole jobs, only expired ones, and account for each of them?"""
 
+import asyncio
 import inspect
 from datetime import timedelta
 
@@ -258,6 +259,110 @@ class TestConcurrency:
 
         assert await truth.pruning.rollup(STATS_VIEW) == Rollup()
 
+    async def test_two_that_prune_the_same_jobs_count_each_once(self, truth):
+        await finished(truth, 6)
+        truth.clock.advance(3_600)
+        await submit(truth)
+        folded = await counted(truth)
+        found = (await truth.pruning.expired(HOUR, until=folded.until, **ALL)).jobs
+
+        pruned = await asyncio.gather(
+            *(truth.pruning.prune(jobs, folded) for jobs in (found, found[::-1], found[2:], found[:4][::-1]))
+        )
+
+        assert sum(one.jobs for one in pruned) == (await truth.pruning.rollup(STATS_VIEW)).jobs == 6
+        assert len(await all_jobs(truth.queries)) == 1
+
+    async def test_two_that_prune_other_jobs_at_the_same_time_count_them_all(self, truth):
+        await finished(truth, 12)
+        truth.clock.advance(3_600)
+        await submit(truth)
+        folded = await counted(truth)
+        found = (await truth.pruning.expired(HOUR, until=folded.until, **ALL)).jobs
+
+        await asyncio.gather(*(truth.pruning.prune(found[place::4], folded) for place in range(4)))
+
+        assert (await truth.pruning.rollup(STATS_VIEW)).jobs == 12
+
+    async def test_a_job_that_another_one_prunes_in_the_middle_of_a_look_is_not_taken_for_damaged(self, truth):
+        await finished(truth, 40)
+        truth.clock.advance(3_600)
+        await submit(truth)
+        folded = await counted(truth)
+        found = (await truth.pruning.expired(HOUR, until=folded.until, **ALL)).jobs
+
+        async def look():
+            return [await truth.pruning.expired(HOUR, until=folded.until, **ALL) for _ in range(10)]
+
+        async def take_away():
+            for job in found:
+                await truth.pruning.prune([job], folded)
+
+        looks, _ = await asyncio.gather(look(), take_away())
+
+        assert {one.unreadable for one in looks} == {0}
+
+    async def test_a_view_that_is_begun_again_at_the_same_time_has_what_was_pruned_in_its_rollup_or_keeps_it(
+        self, truth
+    ):
+        await finished(truth, 4)
+        truth.clock.advance(3_600)
+        await submit(truth)
+        folded = await counted(truth)
+        found = (await truth.pruning.expired(HOUR, until=folded.until, **ALL)).jobs
+
+        async def begin_again():
+            await truth.views.drop(STATS_VIEW)
+            return await truth.pruning.rollup(STATS_VIEW)
+
+        *pieces, rollup = await asyncio.gather(
+            *(truth.pruning.prune([job], folded) for job in found), begin_again(), return_exceptions=True
+        )
+
+        refused = [one for one in pieces if isinstance(one, CheckpointMoved)]
+        assert rollup.jobs == sum(one.jobs for one in pieces if one not in refused)
+        assert (await truth.pruning.rollup(STATS_VIEW)).jobs == rollup.jobs
+
+    async def test_a_log_that_is_saved_while_its_job_is_pruned_goes_with_it(self, truth):
+        jobs = await finished(truth, 10)
+        truth.clock.advance(3_600)
+        await submit(truth)
+        folded = await counted(truth)
+        found = (await truth.pruning.expired(HOUR, until=folded.until, **ALL)).jobs
+        logs = [AttemptLog(job_id=job_id, attempt=1, fence=1, lines=(), is_complete=True) for job_id in jobs]
+
+        is_pruned = asyncio.Event()
+
+        async def save(log):
+            while not is_pruned.is_set():
+                await truth.attempt_logs.save([log])
+
+        async def prune():
+            await asyncio.sleep(0.02)
+            await truth.pruning.prune(found, folded)
+            is_pruned.set()
+
+        await asyncio.gather(prune(), *(save(log) for log in logs[:6]))
+
+        assert [await truth.attempt_logs.attempt_log(job_id) for job_id in jobs] == [None] * 10
+
+    async def test_a_key_that_is_used_again_while_its_job_is_pruned_is_a_replay_or_a_new_job(self, truth):
+        (old,) = await finished(truth, idempotency_key="k")
+        truth.clock.advance(3_600)
+        await submit(truth)
+        folded = await counted(truth)
+        found = (await truth.pruning.expired(HOUR, until=folded.until, **ALL)).jobs
+        again = [new_job(truth.ids, idempotency_key="k") for _ in range(4)]
+
+        *answers, pruned = await asyncio.gather(
+            *(truth.other_store.submit([job]) for job in again), truth.pruning.prune(found, folded)
+        )
+
+        assert pruned.jobs == 1
+        new = {answer.job.id for [answer] in answers if answer.job.id != old}
+        assert {job.id for job in await all_jobs(truth.queries)} >= new
+        assert len(new) <= 1
+
     async def test_a_view_that_is_behind_stops_it(self, truth):
         await finished(truth)
         truth.clock.advance(3_600)
@@ -351,7 +456,10 @@ class TestBounds:
 
         given = [await truth.pruning.give_back(pages_max=10) for _ in range(3)]
 
-        assert all(0 < pages <= 10 for pages in given)
+        if truth.gives_space_back:
+            assert all(0 < pages <= 10 for pages in given)
+        else:
+            assert given == [0, 0, 0]
 
 
 class TestFailureInTheMiddle:
@@ -395,6 +503,8 @@ class TestErrorTranslation:
     @pytest.mark.parametrize("name", CALLS)
     async def test_every_error_of_the_vendor_becomes_unavailable(self, truth, name):
         folded = Folded(view=STATS_VIEW, generation="g", until=0, own_types=())
+        if name == "give_back" and not truth.gives_space_back:
+            return  # asks nothing of the engine
         for error in truth.faults.vendor_errors:
             truth.faults.fail_always(error)
             with pytest.raises(StoreUnavailable):

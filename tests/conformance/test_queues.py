@@ -105,6 +105,55 @@ class TestSettings:
 
         assert len(await truth.queues.settings()) == 1
 
+    async def test_of_many_who_pause_at_the_same_time_the_first_is_kept(self, truth):
+        answers = await asyncio.gather(*(truth.queues.pause("mail", by=f"p{n}", reason=None) for n in range(12)))
+
+        assert len({answer.paused_by for answer in answers}) == 1
+        assert await truth.queues.settings() == answers[:1]
+
+    async def test_changes_of_one_queue_at_the_same_time_do_not_undo_each_other(self, truth):
+        for number in range(5):
+            queue = f"q{number}"
+            await asyncio.gather(
+                truth.queues.pause(queue, by="ada", reason=None), truth.queues.set_concurrency(queue, 3)
+            )
+            await asyncio.gather(truth.queues.resume(queue), truth.queues.set_concurrency(queue, 4))
+
+        found = await truth.queues.settings()
+
+        assert found == [QueueSetting(queue=f"q{number}", concurrency_max=4) for number in range(5)]
+
+    async def test_those_who_come_at_the_same_time_share_the_room_that_is_left(self, truth, monkeypatch):
+        monkeypatch.setattr(limits, "QUEUES_SET_MAX", 3)
+
+        answers = await asyncio.gather(
+            *(truth.queues.set_concurrency(f"q{number}", 1) for number in range(10)), return_exceptions=True
+        )
+
+        assert [type(answer) for answer in answers].count(TooManyQueues) == 7
+        assert len(await truth.queues.settings()) == 3
+
+    async def test_a_claim_that_begins_after_a_pause_was_answered_takes_nothing(self, truth):
+        await submit(truth, *["mail"] * 40)
+        paused = asyncio.Event()
+
+        async def claims():
+            taken_later = 0
+            while not paused.is_set():
+                await claim(truth, 1)
+            for _ in range(3):
+                taken_later += len(await claim(truth, 5, store=truth.other_store))
+            return taken_later
+
+        async def pause():
+            await asyncio.sleep(0.01)
+            await truth.queues.pause("mail", by="ada", reason=None)
+            paused.set()
+
+        taken_later, _ = await asyncio.gather(claims(), pause())
+
+        assert taken_later == 0
+
 
 class TestPaused:
     async def test_nothing_is_claimed_from_a_paused_queue_and_the_others_go_on(self, truth):

@@ -156,6 +156,32 @@ class TestFiring:
         assert sorted(won) == [False] * 7 + [True]
         assert len(await jobs_of(truth)) == len(await rows_of(truth)) == 1
 
+    async def test_a_schedule_that_is_deleted_while_it_fires_leaves_no_tick_and_a_job_only_with_its_answer(self, truth):
+        for _ in range(5):
+            before = len(await jobs_of(truth))
+            after, tick, job = fired(truth, await create(truth))
+
+            saved, deleted = await asyncio.gather(
+                truth.schedules.save(after, ticks=[tick], jobs=[job]), truth.other_schedules.delete("nightly")
+            )
+
+            assert deleted
+            assert len(await jobs_of(truth)) - before == int(saved)
+            assert await rows_of(truth) == []
+
+    async def test_schedules_that_fire_at_the_same_time_do_not_hold_each_other_up(self, truth):
+        schedules = [await create(truth, f"s{number}") for number in range(12)]
+
+        won = await asyncio.gather(
+            *(
+                truth.schedules.save(after, ticks=[tick], jobs=[job])
+                for after, tick, job in (fired(truth, schedule) for schedule in schedules)
+            )
+        )
+
+        assert won == [True] * 12
+        assert len(await jobs_of(truth)) == 12
+
     async def test_a_save_that_read_an_older_version_changes_nothing(self, truth):
         schedule = await create(truth)
         paused = replace(schedule, version=2, paused_at=truth.clock.now(), paused_by="ann")
@@ -317,6 +343,24 @@ class TestBounds:
         assert await truth.schedules.names() == list("abc")
         assert await truth.schedules.delete("b")
         await create(truth, "d")
+
+    async def test_those_who_create_at_the_same_time_share_the_room_that_is_left(self, truth, monkeypatch):
+        monkeypatch.setattr(limits, "SCHEDULES_MAX", 3)
+        at = truth.clock.now()
+
+        answers = await asyncio.gather(
+            *(truth.schedules.create(new_schedule(f"s{number}", at)) for number in range(10)), return_exceptions=True
+        )
+
+        assert [type(answer) for answer in answers].count(TooManySchedules) == 7
+        assert len(await truth.schedules.names()) == 3
+
+    async def test_of_many_who_create_one_name_at_the_same_time_one_does(self, truth):
+        at = truth.clock.now()
+
+        answers = await asyncio.gather(*(truth.schedules.create(new_schedule("s", at)) for _ in range(8)))
+
+        assert sorted(answers) == [False] * 7 + [True]
 
     @pytest.mark.parametrize("count_max", [0, limits.PAGE_ITEMS_MAX + 1])
     async def test_a_page_beyond_the_bounds_is_a_programmers_error(self, truth, count_max):

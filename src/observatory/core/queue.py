@@ -8,6 +8,7 @@ from typing import Self
 import msgspec
 
 from observatory.core import limits
+from observatory.core.errors import TooManyQueues
 
 
 class QueueSetting(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -48,6 +49,18 @@ class QueueSetting(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
         is_allowed = concurrency_max is None or 1 <= concurrency_max <= limits.QUEUE_CONCURRENCY_MAX
         assert is_allowed, f"a limit of {concurrency_max}"
         return msgspec.structs.replace(self, concurrency_max=concurrency_max)
+
+
+def check_room(others: int) -> None:
+    """
+    May one more queue have a setting beside *others*?
+
+    Raises:
+        TooManyQueues: They are `limits.QUEUES_SET_MAX` already.
+    """
+    if others >= limits.QUEUES_SET_MAX:
+        detail = f"{others} other queues are paused or limited already, which is the most; resume one or lift its limit"
+        raise TooManyQueues(detail)
 
 
 class Admission:

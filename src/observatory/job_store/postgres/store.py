@@ -21,7 +21,7 @@ from observatory.core.sources import Ids
 from observatory.engine.gathering import Gathering
 from observatory.engine.named_queries import load_queries
 from observatory.engine.postgres_arrays import columns_of, unnest
-from observatory.engine.postgres_database import Connection, PostgresDatabase, is_about_values, translated
+from observatory.engine.postgres_database import Connection, PostgresDatabase, concerns_one_call, translated
 from observatory.engine.postgres_events import VALUE_COLUMNS, VALUE_TYPES, event_values
 from observatory.engine.postgres_notices import COMMITTED, PostgresNotices
 from observatory.job_store.changes import Change, applied, events_of
@@ -71,7 +71,7 @@ class PostgresJobStore:
             self._submit,
             items_max=limits.BATCH_JOBS_MAX,
             at_once_max=limits.POSTGRES_SUBMITS_AT_ONCE,
-            concerns_one=is_about_values,
+            concerns_one=concerns_one_call,
         )
 
     async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
@@ -11,14 +11,13 @@ import msgspec
 
 from observatory.core import limits
 from observatory.core.errors import CheckpointMoved, StoreUnavailable
-from observatory.core.folds import StatsView, add_stats
-from observatory.core.job import FINAL, JobStatus
 from observatory.core.retention import RetentionPolicy, pages_to_give_back
 from observatory.core.sources import Clock
 from observatory.engine.instants import from_us, to_us
 from observatory.engine.named_queries import load_queries
 from observatory.engine.sqlite_events import EVENT_COLUMNS, event_of_row
 from observatory.engine.sqlite_file import SqliteFile, translated
+from observatory.job_store.expiry import Turn, turns
 from observatory.job_store.pruning import (
     Expired,
     ExpiredJobs,
@@ -26,16 +25,15 @@ from observatory.job_store.pruning import (
     Overdue,
     Pruned,
     Rollup,
-    RollupUnreadable,
     expired_of,
 )
+from observatory.job_store.rollups import rollup_of_row, rollup_values, with_pruned
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
 
 TABLES_OF_A_JOB = ("events", "attempt_logs")
 """Every table with rows of one job besides its own, by their column `job_id`. All of them go with it."""
 
-_STATUSES = sorted(FINAL)
 _INCREMENTAL = 2
 
 
@@ -70,9 +68,9 @@ class SqlitePruning:
     ) -> list[Expired]:
         found: list[Expired] = []
         events_left = events_max
-        for job_type, status, before_us in self._in_turn(connection, policy):
-            count = count_max + len(self._unreadable)
-            for row in connection.execute(SQL["finished"], (job_type, status, before_us, count)).fetchall():
+        for turn in self._turns(connection, policy):
+            given = (turn.type, str(turn.status), to_us(turn.before), count_max + len(self._unreadable))
+            for row in connection.execute(SQL["finished"], given).fetchall():
                 job = self._folded(connection, row, until)
                 if job is None:
                     continue
@@ -80,19 +78,11 @@ class SqlitePruning:
                 if found and (events_left < 0 or len(found) == count_max):
                     return found
                 found.append(job)
-                self._last_type = job_type
+                self._last_type = turn.type
         return found
 
-    def _in_turn(self, connection: Connection, policy: RetentionPolicy) -> Iterator[tuple[str, str, int]]:
-        """Every type and status that expires, with its instant; the type behind the last one comes first."""
-        types = list(_types(connection))
-        following = [name for name in types if name > self._last_type]
-        at = self._clock.now()
-        for job_type in [*following, *types[: len(types) - len(following)]]:
-            for status in _STATUSES:
-                before = policy.expires_before(job_type, JobStatus(status), at)
-                if before is not None:
-                    yield job_type, str(status), to_us(before)
+    def _turns(self, connection: Connection, policy: RetentionPolicy) -> Iterator[Turn]:
+        return turns(list(_types(connection)), policy, self._clock.now(), last_type=self._last_type)
 
     def _folded(self, connection: Connection, row: tuple[Any, ...], until: int) -> Expired | None:
         """The job with the fold of its events; None when it has to stay."""
@@ -104,7 +94,9 @@ class SqlitePruning:
             return None
         job = _fold(connection, job_id)
         if job is None or job.events != sequence:
-            if len(self._unreadable) < limits.UNREADABLE_ROWS_MAX:
+            # One that another pruner has taken away meanwhile is not damaged.
+            is_here = connection.execute(SQL["is_here"], (number,)).fetchone() is not None
+            if is_here and len(self._unreadable) < limits.UNREADABLE_ROWS_MAX:
                 self._unreadable.add(number)
             return None
         return job
@@ -133,13 +125,13 @@ class SqlitePruning:
 
     async def overdue(self, policy: RetentionPolicy) -> Overdue:
         def look(connection: Connection) -> Overdue:
-            waiting: list[int] = []
-            for job_type, status, before_us in self._in_turn(connection, policy):
-                row = connection.execute(SQL["longest_finished"], (job_type, status, before_us)).fetchone()
+            waiting: list[datetime] = []
+            for turn in self._turns(connection, policy):
+                given = (turn.type, str(turn.status), to_us(turn.before))
+                row = connection.execute(SQL["longest_finished"], given).fetchone()
                 if row is not None:
-                    kept_s = policy.kept_s(job_type, JobStatus(status)) or 0
-                    waiting.append(row[0] + to_us(from_us(0) + timedelta(seconds=kept_s)))
-            return Overdue(from_us(min(waiting)) if waiting else None)
+                    waiting.append(turn.due_at(from_us(row[0])))
+            return Overdue(min(waiting, default=None))
 
         with translated(StoreUnavailable):
             return await self._file.read(look)
@@ -188,32 +180,12 @@ def _is_as_found(connection: Connection, job: Expired) -> bool:
 
 
 def _add_to_rollup(connection: Connection, jobs: Sequence[Expired], folded: Folded) -> None:
-    before = _rollup(connection, folded.view)
-    stats = before.stats
-    for job in jobs:
-        stats = add_stats(stats, job.stats, own_types=folded.own_types)
-    values = (
-        folded.view,
-        before.jobs + len(jobs),
-        before.events + sum(job.events for job in jobs),
-        before.positions_sum + sum(job.positions_sum for job in jobs),
-        msgspec.json.encode(stats).decode(),
-    )
-    connection.execute(SQL["save_rollup"], values)
+    after = with_pruned(_rollup(connection, folded.view), jobs, folded)
+    connection.execute(SQL["save_rollup"], (folded.view, *rollup_values(after)))
 
 
 def _rollup(connection: Connection, view: str) -> Rollup:
-    row = connection.execute(SQL["rollup"], (view,)).fetchone()
-    if row is None:
-        return Rollup()
-    jobs, events, positions_sum, document = row
-    try:
-        stats = msgspec.json.decode(document, type=StatsView)
-    except (msgspec.MsgspecError, ValueError, TypeError) as error:
-        raise RollupUnreadable(
-            f"the rollup of pruned jobs is damaged ({error}); `odd-dashboard audit` says more"
-        ) from error
-    return Rollup(jobs=jobs, events=events, positions_sum=positions_sum, stats=stats)
+    return rollup_of_row(connection.execute(SQL["rollup"], (view,)).fetchone())
 
 
 def _pages_to_give_back(connection: Connection) -> int:

@@ -22,6 +22,9 @@ SELECT position FROM events WHERE job_id = ? ORDER BY sequence DESC LIMIT 1;
 -- name: events_of_job — to be folded
 SELECT {columns} FROM events WHERE job_id = ? ORDER BY sequence;
 
+-- name: is_here — whether a job still exists
+SELECT 1 FROM jobs WHERE number = ?;
+
 -- name: positions — whether the events are those that were folded; answered by the index alone
 SELECT count(*), coalesce(sum(position), 0) FROM events WHERE job_id = ?;
 

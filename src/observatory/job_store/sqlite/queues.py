@@ -5,9 +5,8 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from observatory.core import limits
-from observatory.core.errors import StoreUnavailable, TooManyQueues
-from observatory.core.queue import QueueSetting
+from observatory.core.errors import StoreUnavailable
+from observatory.core.queue import QueueSetting, check_room
 from observatory.core.sources import Clock
 from observatory.engine.instants import from_us_or_none, to_us_or_none
 from observatory.engine.named_queries import load_queries
@@ -61,10 +60,7 @@ def _save(connection: Connection, setting: QueueSetting) -> None:
     if setting.is_default:
         connection.execute(SQL["forget_queue"], (setting.queue,))
         return
-    (others,) = connection.execute(SQL["queues_set"], (setting.queue,)).fetchone()
-    if others >= limits.QUEUES_SET_MAX:
-        detail = f"{others} other queues are paused or limited already, which is the most; resume one or lift its limit"
-        raise TooManyQueues(detail)
+    check_room(connection.execute(SQL["queues_set"], (setting.queue,)).fetchone()[0])
     values = (setting.queue, to_us_or_none(setting.paused_at), setting.paused_by, setting.pause_reason)
     connection.execute(SQL["save_queue"], (*values, setting.concurrency_max))
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from observatory.core import limits
-from observatory.core.errors import ScheduleUnreadable, StoreUnavailable, TooManySchedules
+from observatory.core.errors import ScheduleUnreadable, StoreUnavailable
 from observatory.core.job import NewJob
 from observatory.core.schedule import Fate, FateCounts, Reason, Schedule, ScheduleDefinition, Tick
 from observatory.core.sources import Clock
@@ -17,6 +17,7 @@ from observatory.engine.instants import from_us, from_us_or_none, to_us, to_us_o
 from observatory.engine.named_queries import load_queries
 from observatory.engine.sqlite_file import SqliteFile, translated
 from observatory.engine.sqlite_text import DamagedRow
+from observatory.job_store.kept_ticks import check_count, is_time_to_look, surplus
 from observatory.job_store.schedules import DueSchedules, SchedulePage, TickPage
 from observatory.job_store.sqlite.store import SqliteJobStore
 
@@ -93,8 +94,7 @@ class SqliteSchedules:
         def unit(connection: Connection) -> bool:
             if connection.execute(SQL["insert"], (schedule.name, *_values(schedule))).rowcount != 1:
                 return False
-            if connection.execute(SQL["count"]).fetchone()[0] > limits.SCHEDULES_MAX:
-                raise TooManySchedules(f"there are {limits.SCHEDULES_MAX} schedules already; delete one first")
+            check_count(connection.execute(SQL["count"]).fetchone()[0])
             return True
 
         with translated(StoreUnavailable):
@@ -139,14 +139,9 @@ def _record(connection: Connection, number: int, schedule: Schedule, ticks: Sequ
     if rows and _grow(connection, number, ticks[0]):
         rows = rows[1:]
     connection.executemany(SQL["insert_tick"], rows)
-    # Counting the rows at every tick would cost more than writing it.
-    is_time_to_look = (schedule.counts.fired + schedule.counts.late) % _LOOK_EVERY < len(rows)
-    rows_max = limits.SCHEDULE_TICKS_KEPT + limits.SCHEDULE_TICKS_PRUNED
-    if is_time_to_look and connection.execute(SQL["count_ticks"], (number,)).fetchone()[0] > rows_max:
-        connection.execute(SQL["prune_ticks"], (number, len(rows) + limits.SCHEDULE_TICKS_PRUNED))
-
-
-_LOOK_EVERY = 100
+    if is_time_to_look(schedule.counts, len(rows)):
+        (count,) = connection.execute(SQL["count_ticks"], (number,)).fetchone()
+        connection.execute(SQL["prune_ticks"], (number, surplus(count, len(rows))))
 
 
 def _grow(connection: Connection, number: int, tick: Tick) -> bool:

@@ -81,6 +81,10 @@ CREATE TABLE observatory.outbox (
     payload        text        NOT NULL
 );
 
+-- A job's newest events by one seek, however many wait. And two events of one number fail where they are written, not at
+-- the relay, which could go no further.
+CREATE UNIQUE INDEX outbox_by_job ON observatory.outbox (job_id, sequence);
+
 -- The history.
 CREATE TABLE observatory.events (
     position       bigint      NOT NULL,

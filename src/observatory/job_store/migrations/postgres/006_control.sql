@@ -11,6 +11,5 @@ CREATE TABLE observatory.queues (
     CHECK (paused_at IS NOT NULL OR concurrency_max IS NOT NULL)
 );
 
--- Failed jobs in the order of acceptance, and whether one was repeated.
-CREATE INDEX jobs_failed ON observatory.jobs (number) WHERE status = 'FAILED';
+-- Whether a job was repeated.
 CREATE INDEX jobs_retries ON observatory.jobs (retry_of, number) WHERE retry_of IS NOT NULL;

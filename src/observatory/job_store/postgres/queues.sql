@@ -1,0 +1,23 @@
+-- Named queries of `Queues`.
+
+-- name: lock — whoever changes a setting waits for the one before; claims, which read and lock single rows, do not
+LOCK TABLE observatory.queues IN SHARE UPDATE EXCLUSIVE MODE;
+
+-- name: queue_setting — of one queue, with the time
+SELECT observatory.now(), queue, paused_at, paused_by, pause_reason, concurrency_max
+FROM (VALUES ($1::text)) AS asked (name) LEFT JOIN observatory.queues ON queue = name;
+
+-- name: queue_settings — of every queue that has one
+SELECT queue, paused_at, paused_by, pause_reason, concurrency_max FROM observatory.queues ORDER BY queue;
+
+-- name: queues_set — how many others have one
+SELECT count(*) FROM observatory.queues WHERE queue <> $1;
+
+-- name: save_queue — what is set now
+INSERT INTO observatory.queues (queue, paused_at, paused_by, pause_reason, concurrency_max) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (queue) DO UPDATE SET
+    paused_at = excluded.paused_at, paused_by = excluded.paused_by, pause_reason = excluded.pause_reason,
+    concurrency_max = excluded.concurrency_max;
+
+-- name: forget_queue — nothing is set any more
+DELETE FROM observatory.queues WHERE queue = $1;
