@@ -1,5 +1,6 @@
 """`audit`."""
 
+import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -23,11 +24,15 @@ def audit(*, folder: Folder = FOLDER) -> int:
     when there is one.
     """
     settings = load({"data_dir": folder.data_dir}, os.environ)
-    from observatory.runtime.keeping import audit as run_audit
+    from observatory.runtime.keeping import audit as audit_folder
+    from observatory.runtime.ports.opening import audit_shared
 
     out = of_process()
     with progress(out, is_json=folder.json) as say:
-        report = run_audit(settings.data_dir, say=say)
+        if settings.postgres_url is None:
+            report = audit_folder(settings.data_dir, say=say)
+        else:
+            report = asyncio.run(audit_shared(settings, say=say))
     if folder.json:
         out.json(report)
     else:

@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import Generator
 
+from observatory.audit.auditor import Say
+from observatory.audit.report import AuditReport
 from observatory.core.errors import CannotStart
 from observatory.runtime.data_folder import DataFolder
 from observatory.runtime.ports import Ports
@@ -23,6 +25,19 @@ def open_shared(settings: Settings, sources: Sources) -> Ports:
     with _needing_library():
         from observatory.runtime.ports.postgres import open_postgres
     return open_postgres(settings, sources)
+
+
+async def audit_shared(settings: Settings, *, say: Say | None = None) -> AuditReport:
+    """
+    Audit the database that *settings* name and that processes share, as of one instant. Only reads.
+
+    Raises:
+        CannotStart: Its library is not there, or the schema is not one of this release.
+        Unavailable: The database did not answer.
+    """
+    with _needing_library():
+        from observatory.runtime.ports.postgres import audit_database
+    return await audit_database(settings, say=say)
 
 
 async def schema_of(settings: Settings) -> Schema | None:

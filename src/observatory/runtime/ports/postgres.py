@@ -1,19 +1,35 @@
 """The ports over PostgreSQL: one bounded pool for all of them. Any number of processes share one database."""
 
-from pathlib import Path
-
-from observatory import job_store
-from observatory.core.errors import CannotStart, StoreUnavailable
+from observatory.audit.auditor import Auditor, Say
+from observatory.audit.report import AuditReport
+from observatory.core.errors import StoreUnavailable
+from observatory.core.folds import STATS_VIEW
 from observatory.engine import postgres_migrations
 from observatory.engine.migrations import load_migrations
 from observatory.engine.postgres_database import PostgresDatabase, translated
+from observatory.engine.postgres_notices import PostgresNotices
+from observatory.engine.postgres_snapshot import PostgresSnapshot
+from observatory.event_bus.postgres import PostgresBus
+from observatory.event_log.postgres import PostgresEventLog
+from observatory.job_store.postgres import (
+    MIGRATIONS,
+    PostgresAttemptLogs,
+    PostgresJobQueries,
+    PostgresJobStore,
+    PostgresOutbox,
+    PostgresPruning,
+    PostgresQueues,
+    PostgresSchedules,
+    PostgresSelections,
+)
 from observatory.runtime.ports import Ports
 from observatory.runtime.schema import Migrated, Schema
 from observatory.runtime.settings import Settings
 from observatory.runtime.settings_urls import shown_url
-from observatory.runtime.sources import Sources
+from observatory.runtime.sources import Sources, SystemClock
+from observatory.view_store.postgres import PostgresViewStore
 
-MIGRATIONS = Path(job_store.__file__).parent / "migrations" / "postgres"
+CAN_WRITE = "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'"
 
 
 def open_postgres(settings: Settings, sources: Sources) -> Ports:
@@ -21,18 +37,72 @@ def open_postgres(settings: Settings, sources: Sources) -> Ports:
     The ports over the database that *settings* name, for one process, in its running event loop.
 
     Connects to nothing yet: a process starts while its database is away, and its ports work when it comes.
+    """
+    database = _database(settings)
+    notices = PostgresNotices(database)
+    outbox = PostgresOutbox(database, notices)
+
+    def store_of(service: str) -> PostgresJobStore:
+        return PostgresJobStore(database, notices, producer=sources.producer(service), ids=sources.ids)
+
+    async def check() -> None:
+        with translated(StoreUnavailable):
+            if not await database.read(lambda connection: connection.fetchval(CAN_WRITE)):
+                raise StoreUnavailable("PostgreSQL: the server takes no writes")
+
+    async def close() -> None:
+        outbox.close()
+        await notices.close()
+        await database.close()
+
+    return Ports(
+        source="postgres",
+        store_of=store_of,
+        schedules_of=lambda service: PostgresSchedules(database, store=store_of(service)),
+        queries=PostgresJobQueries(database),
+        queues=PostgresQueues(database),
+        selections=PostgresSelections(database),
+        attempt_logs=PostgresAttemptLogs(database),
+        outbox=outbox,
+        pruning=PostgresPruning(database),
+        log=PostgresEventLog(database),
+        views=PostgresViewStore(database),
+        bus=PostgresBus(database, notices),
+        check=check,
+        close=close,
+    )
+
+
+async def audit_database(settings: Settings, *, say: Say | None = None) -> AuditReport:
+    """
+    Audit the database that *settings* name, as of one instant, also while it is used. Only reads.
 
     Raises:
-        CannotStart: The driver is not there.
+        CannotStart: As `schema_of_database`, or the schema is not one of this release.
+        Unavailable: The database did not answer.
     """
-    raise CannotStart(
-        "this release has no driver for PostgreSQL yet", "unset POSTGRES_URL: the embedded data needs no engine"
+    (await schema_of_database(settings)).check()
+    assert settings.postgres_url is not None, "the caller chose this engine"
+    clock = SystemClock()
+    snapshot = PostgresSnapshot(
+        settings.postgres_url, service="audit", statement_cache=settings.postgres_statement_cache
     )
+    with translated(StoreUnavailable):
+        async with snapshot.taken():
+            return await Auditor(
+                queries=PostgresJobQueries(snapshot),
+                log=PostgresEventLog(snapshot),
+                views=PostgresViewStore(snapshot),
+                pruning=PostgresPruning(snapshot),
+                view=STATS_VIEW,
+                clock=clock,
+                say=say,
+            ).run()
 
 
 async def schema_of_database(settings: Settings) -> Schema:
     """See `opening.schema_of`."""
-    database = _database(settings)
+    database = _database(settings, "schema")
     try:
         with translated(StoreUnavailable):
             status = await postgres_migrations.schema_status(database, load_migrations(MIGRATIONS))
@@ -43,7 +113,7 @@ async def schema_of_database(settings: Settings) -> Schema:
 
 async def migrate_database(settings: Settings) -> Migrated:
     """See `opening.migrate`."""
-    database = _database(settings)
+    database = _database(settings, "schema")
     try:
         with translated(StoreUnavailable):
             applied = await postgres_migrations.migrate(database, load_migrations(MIGRATIONS))
@@ -52,11 +122,11 @@ async def migrate_database(settings: Settings) -> Migrated:
     return Migrated(applied=tuple(f"{migration.number:03} {migration.name}" for migration in applied))
 
 
-def _database(settings: Settings) -> PostgresDatabase:
+def _database(settings: Settings, service: str = "") -> PostgresDatabase:
     assert settings.postgres_url is not None, "the caller chose this engine"
     return PostgresDatabase(
         settings.postgres_url,
-        service="migrations",
-        connections_max=1,
+        service=service,
+        connections_max=settings.postgres_connections_max,
         statement_cache=settings.postgres_statement_cache,
     )
