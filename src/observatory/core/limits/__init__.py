@@ -55,8 +55,6 @@ assert POSTGRES_IDLE_TRANSACTION_S_MAX + POSTGRES_LOCK_S_MAX < LEASE_S
 assert POSTGRES_PROBE_S + POSTGRES_TELL_S_MAX < LEASE_S, "who was cut off hears again before it is taken for dead"
 assert POSTGRES_RECONNECT_S_MAX <= POLL_S
 assert DRAIN_S + STOP_GRACE_S + 2 * POSTGRES_GOODBYE_S_MAX < STOP_S_MAX
-assert POSTGRES_PROBE_S + POSTGRES_TELL_S_MAX < LEASE_S, "who was cut off hears again before it is taken for dead"
-assert POSTGRES_RECONNECT_S_MAX <= POLL_S
 assert EXPLAIN_DEAF_S > POLL_S, "a processor looks by itself before it is called deaf"
 assert EXPLAIN_HEARTBEAT_LATE_S < LEASE_S, "a heartbeat is late before its lease ends"
 assert EXPLAIN_RESCUE_LATE_S > LEASE_S + SWEEP_S, "a rescuer that waits for a lease after an outage is not behind"
