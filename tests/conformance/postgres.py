@@ -68,8 +68,8 @@ class BreakableConnection:
     async def _broken(self) -> None:
         try:
             self._faults.before_call()
-        except Exception:
-            self._connection.terminate()  # as when the server is gone: what was open is undone
+        except (asyncpg.PostgresConnectionError, OSError):
+            self._connection.terminate()  # the server is gone: what was open is undone
             raise
 
     async def fetch(self, query, *values):
