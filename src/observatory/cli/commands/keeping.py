@@ -15,7 +15,8 @@ from observatory.cli.interruption import ended_in_order, exit_code_of, name_of
 from observatory.cli.options import FOLDER, TARGET, Folder, Target
 from observatory.cli.output import Output, cell, of_process
 from observatory.cli.progress import Say, progress
-from observatory.runtime.settings import load
+from observatory.core.errors import BadSettings
+from observatory.runtime.settings import Settings, load
 
 
 def rebuild(*, check: Annotated[bool, Parameter(negative="")] = False, target: Target = TARGET) -> int:
@@ -34,8 +35,26 @@ def rebuild(*, check: Annotated[bool, Parameter(negative="")] = False, target: T
     out = of_process()
     with progress(out, is_json=target.json) as say:
         if check:
-            return _check(out, settings.data_dir, say, is_json=target.json)
+            instead = "ask `odd-dashboard audit`, which compares the counters as well"
+            return _check(out, folder_of(settings, instead), say, is_json=target.json)
+        if settings.postgres_url is not None:
+            return _rebuild_running(out, target, say)
         return _rebuild(out, settings.data_dir, target, say)
+
+
+def folder_of(settings: Settings, instead: str) -> Path:
+    """
+    The data folder, where it holds the data.
+
+    Args:
+        instead: What to do where a database holds it.
+
+    Raises:
+        BadSettings: POSTGRES_URL is set.
+    """
+    if settings.postgres_url is not None:
+        raise BadSettings("POSTGRES_URL is set, so the data is in PostgreSQL and in no folder", instead)
+    return settings.data_dir
 
 
 def _check(out: Output, data_dir: Path, say: Say, *, is_json: bool) -> int:
@@ -109,6 +128,7 @@ def backup(path: Path, /, *, compact: Annotated[bool, Parameter(negative="")] = 
         Leave free space out. Takes longer.
     """
     settings = load({"data_dir": folder.data_dir}, os.environ)
+    data_dir = folder_of(settings, "copy it with its own means, such as pg_dump (docs/operations.md)")
     from observatory.runtime.backup_files import left_over
     from observatory.runtime.keeping import back_up
 
@@ -116,7 +136,7 @@ def backup(path: Path, /, *, compact: Annotated[bool, Parameter(negative="")] = 
     for remains in left_over(path):
         out.mark("warn", f"a backup that was killed left {cell(str(remains), bytes_max=4096)}: remove it")
     with _said_when_ended(out, "no backup was made", is_json=folder.json), progress(out, is_json=folder.json) as say:
-        manifest = back_up(settings.data_dir, path, is_compact=compact, say=say)
+        manifest = back_up(data_dir, path, is_compact=compact, say=say)
     if folder.json:
         out.json(manifest)
     else:
@@ -144,18 +164,19 @@ def restore(path: Path, /, *, force: Annotated[bool, Parameter(negative="")] = F
         Move a database that is there aside; it is kept beside the new one. Other files stay as they are.
     """
     settings = load({"data_dir": folder.data_dir}, os.environ)
+    data_dir = folder_of(settings, "bring it back with its own means, such as pg_restore (docs/operations.md)")
     from observatory.runtime.keeping import audit, restore_backup
 
     out = of_process()
     outcome = "the folder holds what was there before, or the whole backup"
     with _said_when_ended(out, outcome, is_json=folder.json), progress(out, is_json=folder.json) as say:
-        manifest, aside = restore_backup(path, settings.data_dir, is_forced=force, say=say)
-        report = audit(settings.data_dir, say=say)
+        manifest, aside = restore_backup(path, data_dir, is_forced=force, say=say)
+        report = audit(data_dir, say=say)
     if folder.json:
         out.json({"manifest": manifest, "movedAside": aside and str(aside), "audit": report})
     else:
         made = cell(manifest.created_at.isoformat())
-        out.mark("ok", f"restored into {cell(str(settings.data_dir))}", f"{report.checked.jobs} jobs of {made}")
+        out.mark("ok", f"restored into {cell(str(data_dir))}", f"{report.checked.jobs} jobs of {made}")
         if aside is not None:
             out.mark("note", f"the data that was there is kept in {cell(aside.name)}")
     if report.violations:
