@@ -82,8 +82,14 @@ class System:
                 time.sleep(0.2)
 
     def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        """SIGTERM; gives the exit code. Safe to call twice."""
+        assert self.process.stdout is not None
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout=30)
+        finally:
+            self.process.stdout.close()
 
     def audit(self) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -201,7 +207,7 @@ def campaign(kills: int, stops: int, seed: int, folder: Path) -> int:
     chance = random.Random(seed)
     with PrivatePostgres(is_durable=True) as server, contextlib.ExitStack() as stack:
         system = System(folder, server.create_database("observatory"))
-        stack.callback(system.process.kill)
+        stack.callback(system.stop)
         gateways = [system.urls["gateway"], system.urls["gateway 2"]]
         proxies = [
             stack.enter_context(

@@ -1,0 +1,115 @@
+"""The whole system on a real PostgreSQL, as a role that may only do what it needs."""
+
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.chaos_postgres import System
+from tests.e2e.process import PROGRAM, odd
+from tests.servers.postgres import PrivatePostgres
+
+S_MAX = 30.0
+RIGHTS = """
+GRANT USAGE ON SCHEMA observatory TO jobs_app;
+GRANT SELECT ON ALL TABLES IN SCHEMA observatory TO jobs_app;
+GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA observatory TO jobs_app;
+REVOKE INSERT, UPDATE, DELETE ON observatory.migrations FROM jobs_app;
+"""
+"""As docs/operations.md gives them."""
+
+
+@pytest.fixture(scope="module")
+def server(postgres_server: PrivatePostgres) -> Generator[PrivatePostgres]:
+    """One of its own, because it is stopped. The fixture of all tests says how to get the package, if it is missing."""
+    with PrivatePostgres() as own:
+        yield own
+
+
+@pytest.fixture(scope="module")
+def system(server: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> Generator[System]:
+    url, folder = server.create_database("jobs"), tmp_path_factory.mktemp("system")
+    migrated = odd(folder / "data", "migrate", POSTGRES_URL=url)
+    assert migrated.returncode == 0, migrated.stderr
+    server.execute("CREATE ROLE jobs_app LOGIN")
+    for statement in filter(None, map(str.strip, RIGHTS.split(";"))):
+        server.execute(statement, database="jobs")
+    system = System(folder, url.replace("observatory@", "jobs_app@"))
+    yield system
+    system.stop()
+
+
+def run(system: System, *words: str) -> Any:
+    return odd(system.data_dir, *words, POSTGRES_URL=system.environ["POSTGRES_URL"])
+
+
+def until(seconds: float, holds: Any) -> float:
+    """How long it took to come true."""
+    began_s = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began_s < seconds, "it did not come true"
+        time.sleep(0.02)
+    return time.monotonic() - began_s
+
+
+def submit(system: System, body: dict[str, Any], *, gateway: str = "gateway") -> httpx2.Response:
+    token = (system.data_dir / "token").read_text(encoding="utf-8").strip()
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx2.post(f"{system.urls[gateway]}/jobs", json=body, headers=headers, timeout=20)
+
+
+def test_a_job_runs_and_its_history_is_whole(system: System) -> None:
+    done = run(system, "submit", "checksum", f"path={Path(PROGRAM[0]).resolve()}", "--wait")
+
+    assert done.returncode == 0, done.stderr
+    [job] = system.get("/jobs?type=checksum")["items"]
+    events = system.get(f"/jobs/{job['id']}/events")["items"]
+    assert [event["sequence"] for event in events] == [1, 2, 3, 4]
+    assert job["status"] == "COMPLETED"
+    until(S_MAX, lambda: system.get("/stats")["completedJobs"] == 1)
+    assert system.get("/stats")["source"] == "postgres"
+
+
+def test_the_same_key_at_the_other_gateway_finds_the_first_job(system: System) -> None:
+    body = {"type": "sleep", "payload": {"seconds": 0}, "idempotencyKey": "one"}
+
+    first, second = submit(system, body), submit(system, body, gateway="gateway 2")
+
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json()["id"] == second.json()["id"]
+
+
+def test_a_job_that_waits_says_why(system: System) -> None:
+    job_id = submit(system, {"type": "nobody.knows"}).json()["id"]
+
+    assert system.get(f"/jobs/{job_id}/explain")["code"] == "type_never_announced"
+
+
+def test_while_the_database_is_away_it_says_so_and_everything_resumes_by_itself(
+    system: System, server: PrivatePostgres
+) -> None:
+    running = submit(system, {"type": "sleep", "payload": {"seconds": 2}}).json()["id"]
+    until(S_MAX, lambda: system.get(f"/jobs/{running}")["status"] == "EXECUTING")
+    server.kill()
+
+    until(2.0, lambda: httpx2.get(system.urls["gateway"] + "/readyz", timeout=5).status_code == 503)
+    refused = submit(system, {"type": "sleep", "payload": {"seconds": 0}})
+    time.sleep(2.5)  # the handler ends meanwhile
+    server.start()
+
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) >= 1
+    until(S_MAX, lambda: submit(system, {"type": "sleep", "payload": {"seconds": 0}}).status_code == 201)
+    until(S_MAX, lambda: system.get(f"/jobs/{running}")["status"] == "COMPLETED")
+    assert system.get(f"/jobs/{running}")["attempt"] == 1, "a result that was there is not lost"
+    until(S_MAX, lambda: httpx2.get(system.urls["gateway"] + "/readyz", timeout=5).status_code == 200)
+
+
+def test_the_audit_is_clean_while_it_runs_and_afterwards(system: System) -> None:
+    assert run(system, "audit").returncode == 0
+
+    assert system.stop() == 0
+    assert run(system, "audit").returncode == 0
