@@ -20,16 +20,17 @@ class Opened:
         return getattr(self._now, name)
 
 
-def driver_of(request):
-    """The driver that the test runs over, with the server that it needs."""
+def driver_of(request, tmp_path):
+    """The driver that the test runs over, with the server that it needs. Its database goes with the test."""
     if hasattr(request.param, "server"):
         request.param.server = request.getfixturevalue("postgres_server")
+        request.addfinalizer(lambda: request.param.drop(tmp_path))
     return request.param
 
 
 @pytest.fixture(params=drivers.JOB_STORES, ids=lambda driver: f"job_store:{driver.name}")
 async def truth(request, tmp_path):
-    opened = Opened(driver_of(request).open_truth(tmp_path))
+    opened = Opened(driver_of(request, tmp_path).open_truth(tmp_path))
     yield opened
     opened.faults.heal()
     try:
@@ -40,20 +41,20 @@ async def truth(request, tmp_path):
 
 @pytest.fixture(params=drivers.EVENT_LOGS, ids=lambda driver: f"event_log:{driver.name}")
 async def history(request, tmp_path):
-    opened = Opened(driver_of(request).open_log(tmp_path))
+    opened = Opened(driver_of(request, tmp_path).open_log(tmp_path))
     yield opened
     opened.end()
 
 
 @pytest.fixture(params=drivers.VIEW_STORES, ids=lambda driver: f"view_store:{driver.name}")
 async def stored(request, tmp_path):
-    opened = Opened(driver_of(request).open_views(tmp_path))
+    opened = Opened(driver_of(request, tmp_path).open_views(tmp_path))
     yield opened
     opened.end()
 
 
 @pytest.fixture(params=drivers.EVENT_BUSES, ids=lambda driver: f"event_bus:{driver.name}")
 async def movement(request, tmp_path):
-    opened = driver_of(request).open_bus(tmp_path)
+    opened = driver_of(request, tmp_path).open_bus(tmp_path)
     yield opened
     opened.end()

@@ -189,6 +189,13 @@ class PostgresEngine:
             noted.write_text(self.server.create_database(f"test_{next(_number)}", template=template))
         return BreakableDatabase(noted.read_text(), faults, clock)
 
+    def drop(self, folder: Path) -> None:
+        """Give back the room of the database of *folder*: those of all tests would fill gigabytes."""
+        noted = folder / "postgres.url"
+        if noted.exists():
+            assert self.server is not None, "the fixture gives the server"
+            self.server.drop_database(noted.read_text().rpartition("/")[2])
+
     def open_truth(self, folder: Path, clock: ManualClock | None = None, ids: Ids | None = None) -> Truth:
         faults = Faults(postgres_errors())
         clock, ids = clock or ManualClock(), ids or SeededIds()

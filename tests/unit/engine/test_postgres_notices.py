@@ -32,7 +32,8 @@ def name(postgres_server):
     """Of a database that nobody else uses."""
     name = f"notices_{next(_number)}"
     postgres_server.create_database(name)
-    return name
+    yield name
+    postgres_server.drop_database(name)
 
 
 @pytest.fixture

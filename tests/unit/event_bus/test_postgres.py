@@ -19,9 +19,11 @@ IN_TIME_S = 20.0
 
 @pytest.fixture
 async def movement(postgres_server, tmp_path):
-    opened = PostgresEngine(name="postgres", server=postgres_server).open_bus(tmp_path)
+    engine = PostgresEngine(name="postgres", server=postgres_server)
+    opened = engine.open_bus(tmp_path)
     yield opened
     opened.end()
+    engine.drop(tmp_path)
 
 
 @pytest.fixture

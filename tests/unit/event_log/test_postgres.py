@@ -18,9 +18,11 @@ STAGE = f"""
 
 @pytest.fixture
 async def log(postgres_server, tmp_path):
-    opened = PostgresEngine(name="postgres", server=postgres_server).open_log(tmp_path)
+    engine = PostgresEngine(name="postgres", server=postgres_server)
+    opened = engine.open_log(tmp_path)
     yield opened.log
     opened.end()
+    engine.drop(tmp_path)
 
 
 @pytest.fixture
