@@ -215,9 +215,11 @@ class PostgresDatabase:
             "statement_timeout": _ms(limits.POSTGRES_STATEMENT_S_MAX),
             "lock_timeout": _ms(limits.POSTGRES_LOCK_S_MAX),
             "idle_in_transaction_session_timeout": _ms(limits.POSTGRES_IDLE_TRANSACTION_S_MAX),
-            # Every statement of ours finds its rows by an index. Statistics lag behind tables that fill and empty by
-            # the second, and a plan that reads a whole table would be kept for as long as its connection.
+            # Every statement of ours finds its rows by an index, and many in the order of one. Statistics lag behind
+            # tables that fill and empty by the second, and a plan that reads a whole table, or collects all that match
+            # to sort them for the first few, would be kept for as long as its connection.
             "enable_seqscan": "off",
+            "enable_bitmapscan": "off",
             "jit": "off",
         }
 

@@ -137,6 +137,16 @@ async def test_while_the_database_is_away_it_lives_is_not_ready_and_begins_by_it
     assert (await playing.get("/readyz")).status_code == 200
 
 
+async def test_the_page_is_served_while_the_database_is_away_and_opens_nothing(play: Any, database: Database) -> None:
+    database.is_away = True
+    playing = play(Role.WEB)
+    await playing.said(2)
+
+    assert (await playing.get("/readyz")).status_code == 200
+    assert "<html" in (await playing.get("/")).text
+    assert not database.path.exists()
+
+
 async def test_what_it_serves_is_refused_with_503_until_it_has_begun(play: Any, database: Database) -> None:
     database.is_away = True
     playing = play(Role.GATEWAY)

@@ -62,7 +62,7 @@ CREATE UNIQUE INDEX jobs_by_key ON observatory.jobs (idempotency_key) WHERE idem
 CREATE INDEX jobs_ready ON observatory.jobs (type, queue, priority, run_at, number) WHERE status = 'PENDING';
 CREATE INDEX jobs_delayed ON observatory.jobs (run_at, id) WHERE status IN ('SCHEDULED', 'RETRYING');
 CREATE INDEX jobs_leased ON observatory.jobs (lease_expires_at) WHERE lease_expires_at IS NOT NULL;
-CREATE INDEX jobs_open ON observatory.jobs (status, queue, run_at) WHERE status <> 'COMPLETED';
+CREATE INDEX jobs_open ON observatory.jobs (status, number, queue, run_at) WHERE status <> 'COMPLETED';
 CREATE INDEX jobs_by_type ON observatory.jobs (type, number);
 
 -- Events of committed transactions on their way into the history. The relay moves them there, in the order of `number`
