@@ -62,7 +62,7 @@ def test_a_pause_outlives_a_kill_and_nothing_of_the_queue_runs_until_it_is_resum
 def test_a_limited_queue_runs_one_after_the_other_and_is_done_in_the_end(up: Up, data_dir: Path) -> None:
     said(data_dir, "queues", "limit", "slow", "1")
 
-    ids = [submit(up, type="sleep", payload={"seconds": 0.1}, queue="slow") for _ in range(5)]
+    ids = [submit(up, type="sleep", payload={"seconds": 0.4}, queue="slow") for _ in range(4)]
 
     highest, ends_s = 0, time.monotonic() + READY_S_MAX
     while any(up.get(f"/jobs/{job_id}")["status"] != "COMPLETED" for job_id in ids):
