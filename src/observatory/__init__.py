@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from observatory.client.errors import BadAnswer, NotReachable, RequestRefused, ServiceFailed
-    from observatory.core.errors import InvalidJob, ObservatoryError, Refused, Unavailable
+    from observatory.core.errors import (
+        IdempotencyConflict,
+        InvalidJob,
+        NotInTransaction,
+        ObservatoryError,
+        Refused,
+        Unavailable,
+    )
     from observatory.core.retry import Discard, Retry, RetryPolicy, Snooze
     from observatory.processor.context import JobContext
     from observatory.sdk.app import Observatory
@@ -32,6 +39,7 @@ __all__ = [
     "BadAnswer",
     "Client",
     "Discard",
+    "IdempotencyConflict",
     "InvalidJob",
     "JobCancelled",
     "JobContext",
@@ -40,6 +48,7 @@ __all__ = [
     "JobOptions",
     "JobRequest",
     "NotAccepted",
+    "NotInTransaction",
     "NotReachable",
     "Observatory",
     "ObservatoryError",
@@ -62,6 +71,7 @@ _HOME = {
     "BadAnswer": "observatory.client.errors",
     "Client": "observatory.sdk.client",
     "Discard": "observatory.core.retry",
+    "IdempotencyConflict": "observatory.core.errors",
     "InvalidJob": "observatory.core.errors",
     "JobCancelled": "observatory.sdk.errors",
     "JobContext": "observatory.processor.context",
@@ -70,6 +80,7 @@ _HOME = {
     "JobOptions": "observatory.sdk.requests",
     "JobRequest": "observatory.sdk.requests",
     "NotAccepted": "observatory.sdk.requests",
+    "NotInTransaction": "observatory.core.errors",
     "NotReachable": "observatory.client.errors",
     "Observatory": "observatory.sdk.app",
     "ObservatoryError": "observatory.core.errors",

@@ -58,12 +58,12 @@ class Up:
         self.rest: list[str] = []
         """What it said between its start and its end."""
 
-    def until_ready(self) -> "Up":
-        """Read what it says until the last line of its start."""
+    def until_ready(self, last: str = "see it:") -> "Up":
+        """Read what it says until the last line of its start; with a process for each role that is "ready in "."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.steps.append(json.loads(line))
-            if self.steps[-1]["text"].startswith("see it:"):
+            if self.steps[-1]["text"].startswith(last):
                 return self
         raise AssertionError(f"it ended with {self.process.wait()} after {self.steps}")
 

@@ -11,6 +11,7 @@
     │   ├── ScheduleMoved       others kept changing the schedule meanwhile
     │   ├── IdempotencyConflict the key was used for a different job
     │   ├── IllegalTransition   the job's status does not allow this
+    │   ├── NotInTransaction    a job was to go with a transaction, and none is open
     │   ├── TooManyQueues       no further queue can be given a setting
     │   └── BadQuery            a filter, cursor or page size is wrong
     ├── Unavailable             the world's state; retry later with backoff
@@ -128,6 +129,12 @@ class IllegalTransition(Refused):
     """The job's status does not allow this command."""
 
     code = "illegal_transition"
+
+
+class NotInTransaction(Refused):
+    """A job was to go with a transaction of the caller, and the connection commits every statement by itself."""
+
+    code = "not_in_transaction"
 
 
 class TooManyQueues(Refused):

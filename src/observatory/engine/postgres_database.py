@@ -22,19 +22,23 @@ _connect = cast("Callable[..., Awaitable[Any]]", asyncpg.connect)
 Row = Sequence[Any]
 
 
-class Connection(Protocol):
-    """What a unit of work is given: of the library's connection those methods that are used here."""
+class Statements(Protocol):
+    """Whatever runs a statement with parameters `$1`, `$2`… and gives its rows; those of nothing are none."""
 
     async def fetch(self, query: str, /, *values: Any) -> list[Row]:
         """The rows that *query* gives."""
         ...
 
-    async def fetchrow(self, query: str, /, *values: Any) -> Row | None:
-        """The first of them."""
+    async def fetchval(self, query: str, /, *values: Any) -> Any:
+        """The first value of the first row; None when there is no row."""
         ...
 
-    async def fetchval(self, query: str, /, *values: Any) -> Any:
-        """Its first value; None when there is no row."""
+
+class Connection(Statements, Protocol):
+    """What a unit of work is given: of the library's connection those methods that are used here."""
+
+    async def fetchrow(self, query: str, /, *values: Any) -> Row | None:
+        """The first of the rows that *query* gives; None when there is none."""
         ...
 
     async def execute(self, query: str, /, *values: Any, timeout: float | None = None) -> str:

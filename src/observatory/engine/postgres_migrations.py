@@ -11,7 +11,7 @@ import msgspec
 from observatory.core import limits
 from observatory.core.errors import DatabaseUnusable, DataTooNew
 from observatory.engine.migrations import Migration
-from observatory.engine.postgres_database import Connection, PostgresDatabase
+from observatory.engine.postgres_database import Connection, PostgresDatabase, Statements
 
 _LOCK = 0x6F64_6D69
 """Held while migrations run: one process brings the schema forward, the others wait and find it done."""
@@ -39,7 +39,7 @@ async def schema_status(database: PostgresDatabase, migrations: list[Migration])
         DatabaseUnusable: A migration that was applied is not the one of this release, or the schema is another
             program's.
     """
-    number = await database.read(lambda connection: _usable_number(connection, migrations))
+    number = await database.read(lambda connection: usable_number(connection, migrations))
     return SchemaStatus(number, len(migrations))
 
 
@@ -68,7 +68,7 @@ async def _applied(connection: Any, migrations: list[Migration]) -> list[Migrati
         async with connection.transaction():
             # Bound to the transaction, so that it works through a pooler too, and ends with a process that is killed.
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK, timeout=limits.POSTGRES_MIGRATION_S_MAX)
-            number = await _usable_number(connection, migrations)
+            number = await usable_number(connection, migrations)
             if number >= len(migrations):
                 return done
             await _apply(connection, migrations[number])
@@ -81,7 +81,13 @@ async def _apply(connection: Connection, migration: Migration) -> None:
     await connection.execute(record, migration.number, migration.name, migration.digest, migration.works_with)
 
 
-async def _usable_number(connection: Connection, migrations: list[Migration]) -> int:
+async def usable_number(connection: Statements, migrations: list[Migration]) -> int:
+    """
+    Of the newest migration that the database has; 0 for none. Two statements, which change nothing.
+
+    Raises:
+        DataTooNew, DatabaseUnusable: As `schema_status`.
+    """
     if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'observatory')"):
         return 0
     applied = await _record(connection)
@@ -100,7 +106,7 @@ async def _usable_number(connection: Connection, migrations: list[Migration]) ->
     return len(applied)
 
 
-async def _record(connection: Connection) -> list[tuple[Any, ...]]:
+async def _record(connection: Statements) -> list[tuple[Any, ...]]:
     try:
         rows = await connection.fetch("SELECT number, digest, works_with FROM observatory.migrations ORDER BY number")
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:

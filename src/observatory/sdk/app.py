@@ -150,6 +150,34 @@ class Observatory:
         """
         return self.client.send(requested(self, NO_OPTIONS, type, payload))
 
+    def submit_in(self, connection: object, type: TypeOrFunction, /, **payload: Any) -> "JobHandle":
+        """
+        Have one job accepted in the transaction of *connection*: job and `job.created` appear with its commit, or not
+        at all. Nothing is sent to a service, no connection is opened, and nothing is committed or rolled back here.
+
+            with session.begin():
+                session.add(Order(id=7))
+                app.submit_in(session, send_invoice, order=7)
+
+        What is refused leaves the transaction as it was. An idempotency key that another open transaction uses is
+        waited for. The handle answers once the transaction is committed.
+
+        Args:
+            connection: To the PostgreSQL database of the observatory, inside a transaction: of psycopg 3, or a
+                Connection or Session of SQLAlchemy over psycopg. Those whose calls are awaited: `app.aio.submit_in`.
+            type, payload: As `submit`.
+
+        Raises:
+            TypeError: *connection* is none of those.
+            NotInTransaction: It commits every statement by itself.
+            UnknownType, InvalidJob, IdempotencyConflict: The job was refused.
+            DatabaseUnusable, DataTooNew: The database has no schema that this release works with.
+            WrongPlace: In test mode.
+
+        Errors of the connection's own library are passed on; they abort the transaction as those of any statement.
+        """
+        return Submitter(self, NO_OPTIONS).submit_in(connection, type, **payload)
+
     def options(
         self,
         *,

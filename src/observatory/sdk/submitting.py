@@ -9,6 +9,7 @@ from observatory.core.job import JsonObject
 from observatory.processor.current import current_job
 from observatory.sdk.arguments import did_you_mean, payload_for
 from observatory.sdk.errors import UnknownType
+from observatory.sdk.in_transaction import submit_in, submit_in_awaited
 from observatory.sdk.requests import JobOptions, JobRequest
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ class Submitter:
         """As `Observatory.submit`."""
         return self._app.client.send(self.request(type, **payload))
 
+    def submit_in(self, connection: object, type: TypeOrFunction, /, **payload: Any) -> "JobHandle":
+        """As `Observatory.submit_in`."""
+        request = self.request(type, **payload)
+        return submit_in(self._app.client, connection, self._app.handlers[request.type], request)
+
 
 class AsyncSubmitter:
     """As `Submitter`, awaited."""
@@ -64,6 +70,11 @@ class AsyncSubmitter:
 
     async def submit(self, type: TypeOrFunction, /, **payload: Any) -> "AsyncJobHandle":
         return await self._app.async_client.send(self.request(type, **payload))
+
+    async def submit_in(self, connection: object, type: TypeOrFunction, /, **payload: Any) -> "AsyncJobHandle":
+        """As `Observatory.submit_in`, for an asyncpg connection and for the async ones of psycopg and SQLAlchemy."""
+        request = self.request(type, **payload)
+        return await submit_in_awaited(self._app.async_client, connection, self._app.handlers[request.type], request)
 
 
 class Aio(AsyncSubmitter):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from observatory.job_store.postgres.accepting import accept
 from observatory.job_store.postgres.attempt_logs import PostgresAttemptLogs
 from observatory.job_store.postgres.outbox import PostgresOutbox
 from observatory.job_store.postgres.pruning import PostgresPruning
@@ -23,4 +24,5 @@ __all__ = [
     "PostgresQueues",
     "PostgresSchedules",
     "PostgresSelections",
+    "accept",
 ]

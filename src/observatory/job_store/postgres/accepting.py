@@ -18,7 +18,7 @@ from observatory.core.job import NewJob
 from observatory.core.lifecycle import Transition
 from observatory.engine.named_queries import load_queries
 from observatory.engine.postgres_arrays import columns_of, unnest
-from observatory.engine.postgres_database import Connection
+from observatory.engine.postgres_database import Statements
 from observatory.engine.producers import text_of_producer
 from observatory.job_store.acceptance import EarlierJobs, accepted
 from observatory.job_store.port import Submitted
@@ -39,7 +39,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def accept(
-    connection: Connection, jobs: Sequence[NewJob], at: datetime, producer: Producer
+    connection: Statements, jobs: Sequence[NewJob], at: datetime, producer: Producer
 ) -> list[Submitted | ObservatoryError]:
     """
     Accept *jobs*, as `JobStore.submit`, inside the transaction of *connection* or outside any.
@@ -62,7 +62,7 @@ async def accept(
     raise StoreUnavailable("jobs with the same keys came and went while these were accepted")
 
 
-async def _insert(connection: Connection, steps: Sequence[tuple[NewJob, Transition]], producer: Producer) -> set[str]:
+async def _insert(connection: Statements, steps: Sequence[tuple[NewJob, Transition]], producer: Producer) -> set[str]:
     """The ids of those that are accepted now."""
     if not steps:
         return set()
