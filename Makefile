@@ -7,10 +7,10 @@ KILLS ?= 5
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format bench services chaos simulate record lock
+.PHONY: help setup up test check format bench services chaos chaos-postgres simulate record lock
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Make .venv with the project and its tools, hash-checked; quick when nothing changed
 	@sh scripts/setup.sh
@@ -39,6 +39,9 @@ services: ## Install the servers that the tests start for themselves: PostgreSQL
 
 chaos: setup ## Kill the running system again and again and count what was lost (KILLS=5)
 	@KILLS=$(KILLS) $(BIN)/python -m tests.chaos $(ARGS)
+
+chaos-postgres: setup ## Kill and pause every process on one PostgreSQL, and count what was lost (KILLS=2 of each, STOPS=1)
+	@$(BIN)/python -m tests.chaos_postgres $(ARGS)
 
 simulate: setup ## Run seeded simulations with faults (SEEDS=100, or SEED=17 for one of them)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))

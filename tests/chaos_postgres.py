@@ -120,7 +120,7 @@ class Submitter(threading.Thread):
                 number, self.count = number + 1, self.count + 1
 
     def _submit(self, number: int) -> str | None:
-        seconds = 0.3 if number % 10 == 0 else 0.0
+        seconds = 0.5 if number % 2 == 0 else 0.0  # a little more than the slots can do, so that jobs wait
         body = {"type": "sleep", "payload": {"seconds": seconds}, "maxAttempts": 50}
         gateway = self.gateways[0] if self.chance.random() < 0.8 else self.gateways[1]
         try:
