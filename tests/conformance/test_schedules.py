@@ -182,6 +182,19 @@ class TestFiring:
         assert won == [True] * 12
         assert len(await jobs_of(truth)) == 12
 
+    async def test_a_tick_that_fires_is_heard_by_who_waits_for_events(self, truth, monkeypatch):
+        monkeypatch.setattr(limits, "POSTGRES_OUTBOX_LOOK_S", 30.0)
+        after, tick, job = fired(truth, await create(truth))
+        assert await truth.outbox.unpublished(count_max=1) == []
+        await truth.outbox.wait(timeout_s=0.1)  # for what is no news
+        waits = asyncio.create_task(truth.outbox.wait(timeout_s=30.0))
+        await asyncio.sleep(0)
+
+        assert await truth.schedules.save(after, ticks=[tick], jobs=[job])
+
+        await asyncio.wait_for(waits, 10.0)
+        assert [event.job_id for event in await truth.outbox.unpublished(count_max=10)] == [job.id]
+
     async def test_a_save_that_read_an_older_version_changes_nothing(self, truth):
         schedule = await create(truth)
         paused = replace(schedule, version=2, paused_at=truth.clock.now(), paused_by="ann")

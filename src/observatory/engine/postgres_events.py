@@ -9,6 +9,7 @@ from observatory.core import limits
 from observatory.core.errors import BadEnvelope
 from observatory.core.event import CONTRACT_VERSION, Event
 from observatory.engine.postgres_database import Connection
+from observatory.engine.postgres_reads import bounded, has_more
 from observatory.engine.producers import producer_of_text, text_of_producer
 
 VALUE_COLUMNS = (
@@ -98,19 +99,10 @@ async def read_events(
         BadEnvelope: A row is damaged.
     """
     count, bytes_ = f"${len(values) + 1}", f"${len(values) + 2}"
-    sql = f"""
-        SELECT {EVENT_COLUMNS}, found FROM (
-            SELECT *, count(*) OVER () AS found, row_number() OVER in_order AS place,
-                   sum(octet_length(payload)) OVER in_order AS bytes
-            FROM (
-                SELECT {EVENT_COLUMNS} FROM {source} AS events
-                WHERE {condition} ORDER BY {order} LIMIT {count}::int + 1
-            ) AS found
-            WINDOW in_order AS (ORDER BY {order} ROWS UNBOUNDED PRECEDING)
-        ) AS measured
-        WHERE place = 1 OR (place <= {count}::int AND bytes <= {bytes_}::bigint)
-        ORDER BY place
-    """  # noqa: S608 — our text
-    rows = await connection.fetch(sql, *values, count_max, limits.READ_BYTES_MAX)
-    events = [event_of_row(row[:-1]) for row in rows]
-    return events, bool(rows) and rows[0][-1] > len(rows)
+    chosen = (
+        f"SELECT {EVENT_COLUMNS} FROM {source} AS events WHERE {condition} ORDER BY {order} LIMIT {count}::bigint + 1"  # noqa: S608
+    )
+    sql = bounded(chosen, columns=EVENT_COLUMNS, texts=["payload"], order=order, count_max=count, bytes_max=bytes_)
+    found = await connection.fetch(sql, *values, count_max, limits.READ_BYTES_MAX)
+    events = [event_of_row(row[:-1]) for row in found]
+    return events, has_more(found)

@@ -96,7 +96,7 @@ class Pruned(msgspec.Struct, frozen=True):
     jobs: int
     events: int
     took_s: float
-    """How long nobody else could write."""
+    """How long nobody else could write; 0 where others write meanwhile."""
 
 
 class Overdue(msgspec.Struct, frozen=True):

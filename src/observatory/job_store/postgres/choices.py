@@ -1,6 +1,6 @@
 """Which jobs a list or a selection shows: SQL that finds them newest first, through an index and without a sort."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from observatory.core import limits
@@ -8,6 +8,8 @@ from observatory.core.job import JobStatus
 from observatory.job_store.port import JobFilter
 from observatory.job_store.selections import Selection
 
+_IS_OPEN = "status <> 'COMPLETED'"
+"""What the index of open jobs is bound to."""
 _UNRETRIED = "(SELECT true FROM observatory.jobs AS retry WHERE retry.retry_of = jobs.id LIMIT 1) IS NULL"
 
 
@@ -17,11 +19,15 @@ class Choice:
 
     Args:
         statuses: None for all.
+        terms: Those whose value is None do not count. The first is the bound of the number.
         first: Number of the first parameter of the terms.
     """
 
     def __init__(self, statuses: Sequence[JobStatus] | None, terms: dict[str, Any], *, first: int) -> None:
         self.statuses = statuses
+        self.first = first
+        self.is_narrow = any(terms.get(term) is not None for term in ("correlation_id =", "idempotency_key ="))
+        """True when an index leads to the few jobs of one submission."""
         self.terms: list[str] = []
         self.values: list[Any] = []
         for term, value in terms.items():
@@ -63,7 +69,8 @@ class Choice:
     @property
     def conditions(self) -> str:
         """For a WHERE."""
-        return _conditions(self.statuses or (), self.terms)
+        own = [_is_one_of(self.statuses)] if self.statuses else []
+        return " AND ".join([*own, *self.terms])
 
     def newest(self, columns: str, *, count: str) -> str:
         """
@@ -71,22 +78,31 @@ class Choice:
 
         No index has the jobs of several statuses in order, so the newest of each are put together.
         """
-        groups = [(status,) for status in self.statuses] if self.statuses else [()]
-        pieces = [
-            f"(SELECT {columns} FROM observatory.jobs WHERE {_conditions(group, self.terms)} "  # noqa: S608 — our names
-            f"ORDER BY number DESC LIMIT {count})"
-            for group in groups
-        ]
+        pieces = [self._newest_of(status, columns, count) for status in self.statuses or (None,)]
         if len(pieces) == 1:
             return pieces[0]
-        whole = " UNION ALL ".join(pieces)
-        return f"SELECT {columns} FROM ({whole}) AS each ORDER BY number DESC LIMIT {count}"  # noqa: S608
+        whole = " UNION ALL ".join(f"({piece})" for piece in pieces)
+        return f"SELECT {columns} FROM ({whole}) AS each ORDER BY number DESC LIMIT {count}"  # noqa: S608 — our names
+
+    def _newest_of(self, status: JobStatus | None, columns: str, count: str) -> str:
+        terms, order = [*self.terms], "number DESC"
+        if status is JobStatus.COMPLETED or (status is not None and self.is_narrow):
+            terms.append(_is_one_of([status]))
+        elif status is not None:
+            # In the order of both columns, which only the index of open jobs has. To find the status in the order of
+            # numbers alone would take as long as there are jobs behind it, and the server cannot know how many.
+            terms += [
+                _IS_OPEN,
+                f"(status, number) < ('{status}', ${self.first})",
+                f"(status, number) >= ('{status}', 0)",
+            ]
+            order = "status DESC, number DESC"
+        where = " AND ".join(terms)
+        return f"SELECT {columns} FROM observatory.jobs WHERE {where} ORDER BY {order} LIMIT {count}"  # noqa: S608
 
 
-def _conditions(statuses: Iterable[JobStatus], terms: Sequence[str]) -> str:
+def _is_one_of(statuses: Sequence[JobStatus]) -> str:
     """Statuses stand in the text, so that a plan that is kept knows which of the indexes for some of them will do."""
-    named = [f"'{status}'" for status in statuses]
-    own = [f"status IN ({', '.join(named)})"] if named else []
-    if named and f"'{JobStatus.COMPLETED}'" not in named:
-        own.append(f"status <> '{JobStatus.COMPLETED}'")
-    return " AND ".join([*own, *terms])
+    named = ", ".join(f"'{status}'" for status in statuses)
+    is_one = f"status IN ({named})"
+    return is_one if JobStatus.COMPLETED in statuses else f"{is_one} AND {_IS_OPEN}"

@@ -97,7 +97,10 @@ class PostgresSchedules:
             return True
 
         with translated(StoreUnavailable):
-            return await self._database.write(unit)
+            is_saved = await self._database.write(unit)
+        if is_saved and jobs:
+            self._store.staged()
+        return is_saved
 
     async def delete(self, name: str) -> bool:
         with translated(StoreUnavailable):

@@ -90,6 +90,10 @@ class PostgresJobStore:
         """What `submit` does, inside the unit that *connection* runs: for drivers whose own rows go with the jobs."""
         return await accept(connection, jobs, await connection.fetchval(SQL["now"]), self._producer)
 
+    def staged(self) -> None:
+        """To be called after the commit of a unit in which `accept` was: events wait for the relay."""
+        self._notices.tell(COMMITTED)
+
     async def claim(
         self, *, types: Sequence[str], worker: str, count_max: int, lease_s: float, buffer_max: int = 0
     ) -> list[Job]:
