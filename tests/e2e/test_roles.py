@@ -1,13 +1,13 @@
 """
-`up` that keeps a process for each role, and `serve`, `worker` and `migrate`, as commands.
-
-The processes are real; in the place of PostgreSQL stands a file (`tests/e2e/stand_in`).
+`up` that keeps a process for each role, and `serve`, `worker` and `migrate`, as commands over a real PostgreSQL.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Generator
@@ -19,21 +19,22 @@ import psutil
 import pytest
 
 from tests.e2e.process import PROGRAM, READY_S_MAX, ROOT, environment
+from tests.servers.postgres import PrivatePostgres
 
-STAND_IN = Path(__file__).with_name("stand_in")
 FREE = {"ODD_GATEWAY_PORT": "0", "ODD_READ_MODEL_PORT": "0", "ODD_WEB_PORT": "0"}
 S_MAX = 30.0
 PASSWORD = "hunter2"
 
+_number = itertools.count(1)
+
 
 class Host:
-    """One data folder, and the environment of every command on it."""
+    """One data folder, an empty database, and the environment of every command on them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str) -> None:
         self.data_dir = folder / "data"
-        self.database = folder / "shared.db"
-        self.environ = environment(self.data_dir) | FREE
-        self.environ |= {"PYTHONPATH": str(STAND_IN), "POSTGRES_URL": f"postgresql://ann:{PASSWORD}@db{self.database}"}
+        self.url = url.replace("@", f":{PASSWORD}@")  # the server asks for none, so it takes any
+        self.environ = environment(self.data_dir) | FREE | {"POSTGRES_URL": self.url}
         self.begun: list[subprocess.Popen[str]] = []
         self.log = folder / "log"
 
@@ -101,8 +102,9 @@ def is_gone(pid: int) -> bool:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Generator[Host]:
-    host = Host(tmp_path)
+def host(tmp_path: Path, postgres_server: PrivatePostgres) -> Generator[Host]:
+    name = f"roles_{next(_number)}"
+    host = Host(tmp_path, postgres_server.create_database(name))
     yield host
     for process in host.begun:
         if process.poll() is None:
@@ -110,6 +112,7 @@ def host(tmp_path: Path) -> Generator[Host]:
             process.wait()
         if process.stdout is not None:
             process.stdout.close()
+    postgres_server.drop_database(name)
 
 
 def test_up_keeps_every_role_and_a_job_runs_through_them(host: Host) -> None:
@@ -202,8 +205,6 @@ def test_reload_goes_with_embedded_data_alone(host: Host) -> None:
 
 
 def test_serve_refuses_a_schema_that_must_be_migrated_and_migrate_brings_it_forward(host: Host) -> None:
-    host.database.with_suffix(".old").touch()
-
     refused = host.run("serve", "gateway")
     status = host.run("migrate", "--status")
     migrated = host.run("migrate")
@@ -212,14 +213,16 @@ def test_serve_refuses_a_schema_that_must_be_migrated_and_migrate_brings_it_forw
     assert refused.returncode == 1
     assert "odd-dashboard migrate" in refused.stderr
     assert status.returncode == 1
-    assert migrated.stdout.splitlines() == ["applied 007 cheap_inserts"]
+    assert migrated.stdout.splitlines()[0] == "applied 001 begin"
     assert host.run("migrate").stdout.startswith("nothing to do")
     assert worker.steps[0]["name"] == "processor"
     assert worker.end(signal.SIGTERM) == 0
 
 
 def test_up_waits_for_a_database_that_is_away_and_ends_when_it_is_told(host: Host) -> None:
-    host.database.with_suffix(".away").touch()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        host.environ["POSTGRES_URL"] = f"postgresql://ann:{PASSWORD}@127.0.0.1:{nobody.getsockname()[1]}/jobs"
     up = host.begin("up")
     assert up.process.stdout is not None
 
