@@ -23,8 +23,9 @@ from observatory.runtime.roles import Role
 from observatory.runtime.services.life import run_loops
 from observatory.runtime.services.place import Place, Urls
 from observatory.runtime.services.service import Service
+from observatory.runtime.services.web import web_service
 from observatory.runtime.settings import Settings
-from observatory.runtime.sources import system_sources
+from observatory.runtime.sources import Sources, system_sources
 from observatory.runtime.step import Step
 from observatory.runtime.supervisor import Supervisor
 from observatory.runtime.wiring import service_of
@@ -52,8 +53,7 @@ async def run_role(role: Role, settings: Settings, *, say: Say, stop: asyncio.Ev
     sources = system_sources()
     began_s = sources.clock.monotonic()
     async with contextlib.AsyncExitStack() as stack:
-        ports = open_shared(settings, sources)
-        stack.push_async_callback(ports.close)
+        ports = _ports(role, settings, sources, stack)
         listener = _listener(role, settings, stack)
         place = Place(
             settings=settings,
@@ -62,7 +62,7 @@ async def run_role(role: Role, settings: Settings, *, say: Say, stop: asyncio.Ev
             urls=_urls(role, settings, url_of(listener)),
             token=_token(settings, say),
         )
-        service = service_of(role, place, ports)
+        service = web_service(place) if ports is None else service_of(role, place, ports)
         gate = _gate(service, place, ports)
         server = HttpServer(gate, listener)
         await server.start()
@@ -92,6 +92,15 @@ def check_role(role: Role, settings: Settings) -> None:
             "the page has to know where the others listen, and a port is 0, which takes a free one",
             "name the ports with ODD_GATEWAY_PORT and ODD_READ_MODEL_PORT",
         )
+
+
+def _ports(role: Role, settings: Settings, sources: Sources, stack: contextlib.AsyncExitStack) -> Ports | None:
+    """None for the page, which needs no database and shall cost it no connection."""
+    if role is Role.WEB:
+        return None
+    ports = open_shared(settings, sources)
+    stack.push_async_callback(ports.close)
+    return ports
 
 
 def _listener(role: Role, settings: Settings, stack: contextlib.AsyncExitStack) -> socket.socket:
@@ -130,7 +139,7 @@ def _detail(role: Role, settings: Settings) -> str:
     return f"{settings.slots} slots" if role is Role.PROCESSOR else ""
 
 
-def _gate(service: Service, place: Place, ports: Ports) -> Gate:
+def _gate(service: Service, place: Place, ports: Ports | None) -> Gate:
     edge, clock, ids = place.edge(service.role), place.sources.clock, place.sources.ids
     app = service.app or create_health_app(
         edge=edge,
@@ -141,7 +150,8 @@ def _gate(service: Service, place: Place, ports: Ports) -> Gate:
     )
 
     async def not_yet() -> None:
-        await ports.check()
+        if ports is not None:
+            await ports.check()
         raise NotBegun("it has not begun yet")
 
     return Gate(app, edge=edge, checks=[Check("job_store", not_yet)], clock=clock, ids=ids)
