@@ -122,6 +122,8 @@ class Door:
             raise HttpRefused(
                 414, "target_too_long", f"path and query exceed {limits.TARGET_BYTES_MAX} bytes", headers=CLOSE
             )
+        if b"%00" in scope["query_string"]:
+            raise HttpRefused(400, "bad_query", "the query holds the character NUL (%00), which no text here has")
         if head.bytes > limits.HEADERS_BYTES_MAX:
             raise HttpRefused(
                 431, "headers_too_large", f"the headers exceed {limits.HEADERS_BYTES_MAX} bytes", headers=CLOSE

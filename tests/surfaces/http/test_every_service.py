@@ -213,6 +213,13 @@ class TestHosts:
         async with client(world.gateway(allowed_hosts=("*.example.org", "10.0.0.5:3000", "fd00::1"))) as http:
             assert (await http.get("/healthz", headers={"Host": host})).status_code == status
 
+    @pytest.mark.parametrize("query", ["type=%00", "cursor=a%00b", "%00=1"])
+    async def test_a_query_with_the_character_nul_is_refused(self, query: str, world: World) -> None:
+        async with client(world.gateway()) as http:
+            answer = await http.get(f"/dead-letters?{query}")
+
+        assert (answer.status_code, problem(answer)["code"]) == (400, "bad_query")
+
     @pytest.mark.parametrize("host", ["", "a b", "localhost:", "local\\host", "localhost:3000:1", "user@localhost"])
     async def test_a_malformed_host_is_refused(self, host: str, world: World) -> None:
         async with client(world.gateway()) as http:
