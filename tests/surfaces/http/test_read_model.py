@@ -174,7 +174,7 @@ class TestJobs:
             ("type=" + "a" * 51, "bad_query"),
             ("cursor=", "bad_cursor"),
             ("cursor=abc", "bad_cursor"),
-            ("cursor=%00", "bad_cursor"),
+            ("cursor=%00", "bad_query"),
             ("cursor=" + "A" * 513, "bad_query"),
             ("%3Cscript%3E=1", "bad_query"),
         ],
