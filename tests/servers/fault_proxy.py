@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import Any, Self
+from typing import Self
 
 from tests.servers.conversation import Conversation, Direction
 from tests.servers.fault_plan import Fault, Plan, Rule
@@ -44,7 +44,7 @@ class FaultProxy:
         self._conversation = conversation
         self._network = Network(self.plan)
         self._passing: set[ProxiedConnection] = set()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._loop = asyncio.new_event_loop()
@@ -114,17 +114,21 @@ class FaultProxy:
         self._ready.set_result(None)
         await self._end.wait()
         server.close()
-        for task in self._tasks:
+        clients = dict(self._clients)
+        for task in clients:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*clients, return_exceptions=True)
+        for writer in clients.values():
+            end(writer, is_reset=True)  # of a task that was cancelled before its first step
         await asyncio.sleep(0)  # closed transports give up their sockets in the next round
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        task = asyncio.get_running_loop().create_task(self._forward(reader, writer))
+        self._clients[task] = writer
+        task.add_done_callback(self._clients.pop)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             server = await asyncio.open_connection("127.0.0.1", self._server_port)
         except (OSError, asyncio.CancelledError):

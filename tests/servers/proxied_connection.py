@@ -69,9 +69,9 @@ class ProxiedConnection:
         finally:
             for flow in flows:
                 flow.cancel()
-            await asyncio.gather(*flows, return_exceptions=True)
             for _, writer in (self._client, self._server):
-                end(writer, is_reset=is_reset)
+                end(writer, is_reset=is_reset)  # before anything is awaited: the proxy may end, and cancel that too
+            await asyncio.gather(*flows, return_exceptions=True)
 
     async def _requests(self) -> None:
         writer = self._server[1]

@@ -19,7 +19,7 @@ class Gathering(Generic[T, A]):
     An idle one adds no delay beyond a turn of the loop. Order is kept within a call and not between calls.
 
     Args:
-        carry_out: Takes the items of some calls and gives an answer for each, in order.
+        carry_out: Takes the items of some calls, never none, and gives an answer for each, in order.
         items_max: In one joined call. A caller brings no more.
         at_once_max: Joined calls under way at the same time.
         concerns_one: True for an error that the items of one call may have brought upon the others: then each call
@@ -61,6 +61,8 @@ class Gathering(Generic[T, A]):
 
     async def _together(self) -> None:
         calls = self._taken()
+        if not calls:
+            return  # one that began in the same turn has taken them
         try:
             await _answered(calls, self._carry_out)
         except Exception as error:  # noqa: BLE001 — it is the callers'

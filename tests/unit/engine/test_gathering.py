@@ -108,3 +108,14 @@ async def test_a_caller_that_goes_away_leaves_the_others_their_answers():
 
     assert await staying == [20]
     assert leaving.cancelled() or leaving.cancelling()
+
+
+async def test_nothing_is_carried_out_for_nobody():
+    carrier = Carrier()
+    gathered = gathering(carrier, at_once_max=2)
+
+    for number in range(100):  # the end of the one before and the next call meet in one turn of the loop
+        assert await gathered.join([number]) == [number * 10]
+    await asyncio.sleep(0)
+
+    assert carrier.together == [[number] for number in range(100)]
