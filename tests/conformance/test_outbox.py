@@ -72,6 +72,25 @@ class TestRoundTrip:
         assert rest == list(range(6 - len(rest), 6))
         assert with_new == [*rest, 6]
 
+    async def test_positions_alone_are_those_of_the_events(self, relay):
+        assert not await relay.outbox.unpublished_positions(count_max=10)
+        await submit(relay, 5)
+        await relay.outbox.confirm(2)
+
+        assert await relay.outbox.unpublished_positions(count_max=10) == range(3, 6)
+        assert await positions(relay) == [3, 4, 5]
+        assert await relay.outbox.unpublished_positions(count_max=2) == range(3, 5)
+
+    async def test_positions_alone_drain_the_outbox_in_batches_without_a_gap(self, relay):
+        await submit(relay, 7)
+        seen = []
+        while batch := await relay.outbox.unpublished_positions(count_max=3):
+            seen.append(batch)
+            await relay.outbox.confirm(batch[-1])
+
+        assert seen == [range(1, 4), range(4, 7), range(7, 8)]
+        assert [event.position for event in await all_events(relay.log)] == list(range(1, 8))
+
 
 class TestConcurrency:
     async def test_no_event_is_missed_while_jobs_are_submitted(self, relay):
@@ -163,8 +182,9 @@ class TestBounds:
 
     @pytest.mark.parametrize("count_max", [0, -1, limits.RELAY_BATCH_MAX + 1])
     async def test_a_batch_beyond_the_bounds_is_a_programmers_error(self, relay, count_max):
-        with pytest.raises(AssertionError):
-            await relay.outbox.unpublished(count_max=count_max)
+        for ask in (relay.outbox.unpublished, relay.outbox.unpublished_positions):
+            with pytest.raises(AssertionError):
+                await ask(count_max=count_max)
 
     async def test_waiting_ends_when_the_time_is_over(self, relay):
         await relay.outbox.wait(timeout_s=0)
@@ -204,5 +224,6 @@ class TestErrorTranslation:
         for error in relay.faults.vendor_errors:
             relay.forget()
             relay.faults.fail_always(error)
-            with pytest.raises(StoreUnavailable):
-                await positions(relay)
+            for ask in (relay.outbox.unpublished, relay.outbox.unpublished_positions):
+                with pytest.raises(StoreUnavailable):
+                    await ask(count_max=10)

@@ -7,10 +7,14 @@ Row = Sequence[Any]
 
 
 def columns_of(rows: Sequence[Row], count: int) -> list[list[Any]]:
-    """The values of *rows*, each of *count* values, by column."""
+    """
+    The values of *rows*, each of *count* values, by column; empty where no row has a value.
+
+    `unnest` fills what a column lacks with NULLs, so nothing is made ready, sent and read for it.
+    """
     if not rows:
         return [[] for _ in range(count)]
-    return [list(column) for column in zip(*rows, strict=True)]
+    return [list(column) if column.count(None) < len(rows) else [] for column in zip(*rows, strict=True)]
 
 
 def unnest(types: Sequence[str], *, first: int = 1) -> str:

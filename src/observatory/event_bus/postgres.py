@@ -127,8 +127,16 @@ class PostgresBus:
         self._subscriptions: dict[str, PostgresSubscription] = {}
 
     async def publish(self, events: Sequence[Event]) -> None:
-        assert 1 <= len(events) <= limits.RELAY_BATCH_MAX, f"a batch of {len(events)} events"
-        await self.notices.tell_now(EVENTS, f"{events[0].position}-{events[-1].position}")
+        assert events, "a batch of no events"
+        first, last = events[0].position, events[-1].position
+        assert first is not None, "the outbox gives positions"
+        assert last is not None, "the outbox gives positions"
+        await self.announce(range(first, last + 1))
+
+    async def announce(self, positions: range) -> None:
+        """As `publish`, of the events at these *positions*: nobody has to read them for it."""
+        assert 1 <= len(positions) <= limits.RELAY_BATCH_MAX, f"a batch of {len(positions)} events"
+        await self.notices.tell_now(EVENTS, f"{positions[0]}-{positions[-1]}")
 
     async def subscribe(self, consumer: str, *, job_types: Collection[str] | None = None) -> PostgresSubscription:
         await self.notices.ready(EVENTS)

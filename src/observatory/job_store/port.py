@@ -232,6 +232,14 @@ class Outbox(Protocol):
         """
         ...
 
+    async def unpublished_positions(self, *, count_max: int) -> range:
+        """
+        The positions of what `unpublished` gives, for who needs no more; empty when there is nothing.
+
+        There may be more of them, up to *count_max*: payloads count here only where the engine looks at them anyway.
+        """
+        ...
+
     async def wait(self, *, timeout_s: float) -> None:
         """Return when something may have been committed since the last call, or when the time is over."""
         ...

@@ -1,5 +1,6 @@
 """The newest events, kept ready for all streams: encoded once, in one ring of bounded size."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
 import structlog
@@ -23,8 +24,8 @@ class LiveEvents:
     One loop: from the bus into the ring.
 
     The ring holds the newest events that were delivered, within its bounds. What is older, or was lost on the way, a
-    reader takes from the log: deliveries make it fast, never complete. While nobody reads, nothing is kept and nothing
-    encoded.
+    reader takes from the log: deliveries make it fast, never complete. While nobody reads, there is no subscription:
+    nothing travels, nothing is kept and nothing encoded.
     """
 
     name = "live events"
@@ -37,19 +38,22 @@ class LiveEvents:
         self._ring: dict[int, Frame] = {}
         self._bytes = 0
         self._readers: set[Wake] = set()
+        self._has_readers = asyncio.Event()
         self.head = 0
-        """The newest position that was heard of."""
+        """The newest position that was heard of while somebody read."""
 
     # --- for readers --------------------------------------------------------------------------
 
     def join(self, wake: Wake) -> None:
         """Call *wake* whenever `head` moves. It must not wait."""
         self._readers.add(wake)
+        self._has_readers.set()
 
     def leave(self, wake: Wake) -> None:
         """Call *wake* no more. Safe to call twice."""
         self._readers.discard(wake)
         if not self._readers:
+            self._has_readers.clear()
             self._ring.clear()
             self._bytes = 0
 
@@ -77,6 +81,9 @@ class LiveEvents:
 
     async def run_once(self) -> int:
         """Take up what was delivered; returns how many events that were."""
+        if not self._readers:
+            await self.close()
+            return 0
         if self._subscription is None:
             self._subscription = await self._bus.subscribe(CONSUMER)
             return await self._look()
@@ -90,15 +97,16 @@ class LiveEvents:
 
     async def wait(self) -> None:
         """Until something was delivered. Without deliveries the log is asked, in case they were lost."""
+        await self._has_readers.wait()
         if self._subscription is None or self._delivery is not None:
             return
         self._delivery = await self._receive(self._subscription, timeout_s=limits.POLL_S)
-        if self._delivery is None and self._readers:
+        if self._delivery is None:
             await self._look()
 
     async def close(self) -> None:
         """Give up the subscription. Safe to call twice."""
-        subscription, self._subscription = self._subscription, None
+        subscription, self._subscription, self._delivery = self._subscription, None, None
         if subscription is not None:
             await subscription.close()
 
@@ -118,10 +126,9 @@ class LiveEvents:
     def _take_up(self, events: Sequence[Event]) -> None:
         last = events[-1].position
         assert last is not None, "the relay publishes what has its position"
-        if self._readers:
-            for event in events:
-                if event.position not in self._ring:
-                    self._keep(frame_of(event))
+        for event in events:
+            if event.position not in self._ring:
+                self._keep(frame_of(event))
         self.reach(last)
 
     def _keep(self, frame: Frame) -> None:

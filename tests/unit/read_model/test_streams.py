@@ -190,7 +190,7 @@ async def test_while_nobody_reads_nothing_is_kept(here: Installation) -> None:
         here.commit(5)
         await here.publish()
         await asyncio.sleep(0.01)
-        assert (here.live.head, here.live._ring) == (10, {})
+        assert (here.live.head, here.live._ring, here.live._subscription) == (0, {}, None)
         reader = here.open()
         await reader.read()
         here.commit(5)
@@ -200,6 +200,8 @@ async def test_while_nobody_reads_nothing_is_kept(here: Installation) -> None:
         reader.close()
 
     assert (here.live._ring, here.live._bytes) == ({}, 0)
+    await here.live.run_once()
+    assert here.live._subscription is None
 
 
 @pytest.mark.parametrize("bound", ["count", "bytes"])

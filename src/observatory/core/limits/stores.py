@@ -19,8 +19,14 @@ RECENT_EVENTS_MAX = 10_000
 RELAY_BATCH_MAX = 1_000
 """Events in one published batch."""
 
-RELAY_PAUSE_S = 0.002
-"""From one batch to the next, once the outbox is empty."""
+RELAY_REST_FACTOR = 4.0
+"""Once the outbox is empty the relay rests so many times as long as its last batch took…"""
+
+RELAY_REST_S_MIN = 0.002
+"""…at least so long: one batch for each commit costs a caller who waits for each of its jobs a tenth of its rate…"""
+
+RELAY_REST_S_MAX = 0.05
+"""…and at most so long, which is how much later somebody who watches sees an event."""
 
 READ_EVENTS_MAX = 1_000
 """Events in one read of the log."""

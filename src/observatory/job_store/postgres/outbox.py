@@ -47,6 +47,15 @@ class PostgresOutbox:
         with translated(StoreUnavailable):
             return await self._database.read(lambda connection: self._unconfirmed(connection, count_max))
 
+    async def unpublished_positions(self, *, count_max: int) -> range:
+        assert 1 <= count_max <= limits.RELAY_BATCH_MAX, f"a batch of {count_max}"
+        await self.move(count_max=count_max)
+        with translated(StoreUnavailable):
+            row = await self._database.read(lambda connection: connection.fetchrow(SQL["ends"], self._confirmed))
+        assert row is not None, "both tables have one row each"
+        confirmed, last = row
+        return range(confirmed + 1, min(last, confirmed + count_max) + 1)
+
     async def move(self, *, count_max: int) -> int:
         """
         Give the oldest events that wait their positions; returns how many, 0 also while another relay does that.

@@ -20,6 +20,9 @@ WITH batch AS (
 )
 SELECT count FROM counted;
 
+-- name: ends — of what is in the history and was not published: its first position less one, and its last
+SELECT greatest($1::bigint, confirmed_position), last_position FROM observatory.published, observatory.relay;
+
 -- name: confirmed — position up to which everything was published
 SELECT confirmed_position FROM observatory.published;
 

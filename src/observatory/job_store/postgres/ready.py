@@ -7,6 +7,7 @@ next jobs each lane has is counted without a lock; then each lane gives so many,
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,7 +18,7 @@ from observatory.core.job import Job
 from observatory.core.queue import Admission
 from observatory.engine.named_queries import load_queries
 from observatory.engine.postgres_database import Connection
-from observatory.job_store.postgres.rows import JOB_COLUMNS, readable_jobs
+from observatory.job_store.postgres.rows import JOB_COLUMN_COUNT, JOB_COLUMNS, readable_jobs
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
 READY = SQL["ready"].replace("{columns}", JOB_COLUMNS)
@@ -76,9 +77,12 @@ async def lock_limits(connection: Connection, lanes: Sequence[Lane]) -> Limits:
     )
 
 
-async def ready_jobs(connection: Connection, lanes: Sequence[Lane], allowed: Limits, *, wanted: int) -> list[Job]:
+async def ready_jobs(
+    connection: Connection, lanes: Sequence[Lane], allowed: Limits, *, wanted: int
+) -> tuple[list[Job], datetime | None]:
     """
-    The next *wanted* jobs of *lanes*, in order, locked; fewer when fewer wait or others hold them.
+    The next *wanted* jobs of *lanes*, in order, locked, and the time after that, None when there are none. Fewer come
+    when fewer wait or others hold them.
 
     Damaged rows stay first in line, so more are looked at, up to `limits.UNREADABLE_ROWS_MAX`, when some are met.
     """
@@ -90,5 +94,5 @@ async def ready_jobs(connection: Connection, lanes: Sequence[Lane], allowed: Lim
         rows = await connection.fetch(READY, *given, wanted + looked_past)
         jobs, unreadable = readable_jobs(rows)
         if len(unreadable) <= looked_past or len(jobs) >= wanted or looked_past == limits.UNREADABLE_ROWS_MAX:
-            return jobs
+            return jobs, max((row[JOB_COLUMN_COUNT] for row in rows), default=None)
         looked_past = min(len(unreadable) + looked_past, limits.UNREADABLE_ROWS_MAX)

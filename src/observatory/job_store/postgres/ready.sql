@@ -24,7 +24,7 @@ WHERE queue = ANY($1::text[]) ORDER BY queue FOR UPDATE;
 SELECT queue, count(*) FROM observatory.jobs
 WHERE status IN ('VALIDATED', 'EXECUTING') AND status <> 'COMPLETED' AND queue = ANY($1::text[]) GROUP BY queue;
 
--- name: ready — the next jobs of some lanes; of each as many as the order of all gives it, past those that others lock
+-- name: ready — the next of some lanes, of each as many as the order of all gives it, past those others lock; and the time
 WITH line AS (
     SELECT lanes.type, lanes.queue, next.priority, next.run_at, next.number, lanes.room,
         row_number() OVER (PARTITION BY lanes.queue ORDER BY next.priority, next.run_at, next.number) AS place
@@ -38,10 +38,12 @@ WITH line AS (
     SELECT type, queue, count(*) AS share FROM (
         SELECT type, queue FROM line WHERE place <= room ORDER BY priority, run_at, number LIMIT $4
     ) AS first GROUP BY type, queue
+), taken AS MATERIALIZED (
+    SELECT jobs.* FROM shares CROSS JOIN LATERAL (
+        SELECT {columns}, number FROM observatory.jobs
+        WHERE status = 'PENDING' AND jobs.type = shares.type AND jobs.queue = shares.queue
+        ORDER BY priority, run_at, number LIMIT shares.share
+        FOR UPDATE SKIP LOCKED
+    ) AS jobs
 )
-SELECT jobs.* FROM shares CROSS JOIN LATERAL (
-    SELECT {columns}, number FROM observatory.jobs
-    WHERE status = 'PENDING' AND jobs.type = shares.type AND jobs.queue = shares.queue
-    ORDER BY priority, run_at, number LIMIT shares.share
-    FOR UPDATE SKIP LOCKED
-) AS jobs ORDER BY priority, run_at, number;
+SELECT {columns}, observatory.now() FROM taken ORDER BY priority, run_at, number;

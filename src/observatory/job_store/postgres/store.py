@@ -28,7 +28,7 @@ from observatory.job_store.changes import Change, applied, events_of
 from observatory.job_store.port import Applied, ExpiredLease, Lease, LeaseState, Order, Submitted, WorkerInfo
 from observatory.job_store.postgres.accepting import accept
 from observatory.job_store.postgres.lookup import job_or_error
-from observatory.job_store.postgres.ready import Lane, lock_limits, open_lanes, ready_jobs
+from observatory.job_store.postgres.ready import lock_limits, open_lanes, ready_jobs
 from observatory.job_store.postgres.rows import (
     JOB_COLUMN_COUNT,
     JOB_COLUMNS,
@@ -104,26 +104,25 @@ class PostgresJobStore:
             return []
         begin = Claim(worker=worker, lease_s=lease_s)
         with translated(StoreUnavailable):
-            lanes = await self._database.read(lambda connection: open_lanes(connection, types))
-            if not lanes:
-                return []
             jobs = await self._database.write(
-                lambda connection: self._claim(connection, lanes, begin, count_max, buffer_max)
+                lambda connection: self._claim(connection, types, begin, count_max, buffer_max)
             )
         if jobs:
             self._notices.tell(COMMITTED)
         return jobs
 
     async def _claim(
-        self, connection: Connection, lanes: Sequence[Lane], begin: Claim, count_max: int, buffer_max: int
+        self, connection: Connection, types: Sequence[str], begin: Claim, count_max: int, buffer_max: int
     ) -> list[Job]:
+        lanes = await open_lanes(connection, types)
+        if not lanes:
+            return []
         allowed = await lock_limits(connection, lanes)
         admission = allowed.admission(count_max, buffer_max)
         wait = msgspec.structs.replace(begin, buffered=True)
-        jobs = await ready_jobs(connection, lanes, allowed, wanted=admission.left)
-        if not jobs:
+        jobs, at = await ready_jobs(connection, lanes, allowed, wanted=admission.left)
+        if at is None:
             return []
-        at = await connection.fetchval(SQL["now"])
         changes: list[Change] = []
         for job in jobs:
             if admission.admits(job.queue):

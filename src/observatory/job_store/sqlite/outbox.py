@@ -44,6 +44,13 @@ class SqliteOutbox:
             self._file.recent_events.assure(self._confirmed)
         return events
 
+    async def unpublished_positions(self, *, count_max: int) -> range:
+        events = await self.unpublished(count_max=count_max)
+        if not events:
+            return range(0)
+        first = self._confirmed or 0
+        return range(first + 1, first + len(events) + 1)
+
     async def wait(self, *, timeout_s: float) -> None:
         try:
             async with asyncio.timeout(timeout_s):

@@ -12,6 +12,7 @@ from observatory.job_store.pruning import Pruning
 from observatory.job_store.queues import Queues
 from observatory.job_store.schedules import Schedules
 from observatory.job_store.selections import Selections
+from observatory.maintenance.relay import Announce
 from observatory.view_store.port import ViewStore
 
 Engine: TypeAlias = Literal["sqlite", "postgres"]
@@ -40,6 +41,8 @@ class Ports:
     log: EventLog
     views: ViewStore
     bus: EventBus
+    announce: Announce | None
+    """Of a bus whose subscribers read the history: tells them positions. None where the bus carries the events."""
     check: Callable[[], Awaitable[None]]
     """
     Returns when the truth can be read and written; may be asked every second.

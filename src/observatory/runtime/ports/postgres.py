@@ -41,6 +41,7 @@ def open_postgres(settings: Settings, sources: Sources) -> Ports:
     database = _database(settings)
     notices = PostgresNotices(database)
     outbox = PostgresOutbox(database, notices)
+    bus = PostgresBus(database, notices)
 
     def store_of(service: str) -> PostgresJobStore:
         return PostgresJobStore(database, notices, producer=sources.producer(service), ids=sources.ids)
@@ -67,7 +68,8 @@ def open_postgres(settings: Settings, sources: Sources) -> Ports:
         pruning=PostgresPruning(database),
         log=PostgresEventLog(database),
         views=PostgresViewStore(database),
-        bus=PostgresBus(database, notices),
+        bus=bus,
+        announce=bus.announce,
         check=check,
         close=close,
     )

@@ -84,6 +84,7 @@ def sqlite_ports(file: SqliteFile, sources: Sources) -> Ports:
         log=SqliteEventLog(file),
         views=SqliteViewStore(file),
         bus=InProcessBus(),
+        announce=None,
         check=check,
         close=file.close,
     )

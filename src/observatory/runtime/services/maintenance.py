@@ -29,7 +29,7 @@ def _workers(place: Place, ports: Ports) -> list[Loop]:
     clock, ids, randomness = place.sources.clock, place.sources.ids, place.sources.randomness
     schedules = ports.schedules_of(Role.MAINTENANCE)
     return [
-        Relay(outbox=ports.outbox, bus=bus, clock=clock),
+        Relay(outbox=ports.outbox, bus=bus, clock=clock, announce=ports.announce),
         DueJobs(store=store, bus=bus),
         Rescuer(store=store, queries=ports.queries, bus=bus, clock=clock, randomness=randomness),
         Scheduler(schedules=schedules, queries=ports.queries, bus=bus, clock=clock, ids=ids),
