@@ -11,6 +11,7 @@ from pathlib import Path
 SCENARIOS = {
     "embedded": "How fast are jobs accepted and finished in one process, against bare SQLite on the same disk?",
     "huey_peer": "How does one process of ours compare with Huey over SQLite, both durable, both keeping results?",
+    "postgres_peers": "How do we compare with Procrastinate, and with Celery and its results, over one PostgreSQL?",
     "growth": "Does the system stay as fast when many jobs are stored, and how soon does the read model answer then?",
     "http": "How many submits does one gateway process answer in a second?",
     "stages": "What does each stage of a job cost?",

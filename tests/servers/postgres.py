@@ -57,7 +57,7 @@ class PrivatePostgres:
     def __init__(self, *, is_durable: bool = False, settings: Mapping[str, str] | None = None) -> None:
         self.is_durable = is_durable
         self.settings = SETTINGS | ({} if is_durable else NOT_DURABLE) | dict(settings or {})
-        self.port = _free_port()
+        self.port = free_port()
         self.folder = _new_folder()
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -277,7 +277,7 @@ def _new_folder() -> Path:
     return folder
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Drawn by chance, because several workers draw at the same time."""
     while True:
         port = random.choice(PORTS)

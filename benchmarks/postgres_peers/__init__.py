@@ -1,0 +1,1 @@
+"""The comparison with Procrastinate and Celery over one PostgreSQL: `python -m benchmarks.postgres_peers`."""
