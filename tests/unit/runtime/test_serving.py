@@ -222,6 +222,6 @@ async def test_each_start_is_a_new_instance(play: Any, database: Database) -> No
     file, _ = open_file(database.path)
     sources = serving.system_sources()
     ports = sqlite_ports(file, sources)
-    workers = await ports.queries.workers()
+    workers = await ports.queries.processes()
     await ports.close()
     assert len({worker.instance_id for worker in workers}) == 2
