@@ -116,7 +116,7 @@ def host(tmp_path: Path, postgres_server: PrivatePostgres) -> Generator[Host]:
     postgres_server.drop_database(name)
 
 
-def test_up_keeps_every_role_and_a_job_runs_through_them(host: Host) -> None:
+def test_up_keeps_every_role_and_a_job_runs_through_them(host: Host, postgres_server: PrivatePostgres) -> None:
     up = host.begin("up", "--gateways", "2", "--processors", "2").until_ready()
 
     assert {role: len(pids) for role, pids in up.roles().items()} == {
@@ -124,6 +124,9 @@ def test_up_keeps_every_role_and_a_job_runs_through_them(host: Host) -> None:
     }  # fmt: skip
     for name in ("gateway", "gateway 2", "read model", "dashboard", "processor 2", "metrics engine", "maintenance"):
         assert httpx2.get(up.url(name) + "/readyz").status_code == 200
+    assert _connected(host, postgres_server) == {
+        f"odd-dashboard {role}" for role in ("gateway", "processor", "metrics-engine", "read-model", "maintenance")
+    }
     done = host.run("submit", "echo", "n=1", "--wait")
     assert json.loads(done.stdout) == {"n": 1}
     again = host.run("up")
@@ -134,6 +137,12 @@ def test_up_keeps_every_role_and_a_job_runs_through_them(host: Host) -> None:
     assert all(map(is_gone, up.seen))
     assert not (host.data_dir / "running.json").exists()
     assert PASSWORD not in host.said + json.dumps(up.steps) + again.stderr
+
+
+def _connected(host: Host, server: PrivatePostgres) -> set[str]:
+    """As whom the database has connections."""
+    ours = "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = $1"
+    return {row[0] for row in server.execute(ours, host.url.rpartition("/")[2])}
 
 
 def test_a_role_that_is_killed_comes_back_at_the_same_address(host: Host) -> None:

@@ -89,7 +89,8 @@ def shops(postgres_server):
 def shop(shops):
     """With the schema of this release, and without a job or an order."""
     shop = shops(None)
-    shop.ask("TRUNCATE public.orders, observatory.jobs, observatory.outbox, observatory.events")
+    for table in ("public.orders", "observatory.jobs", "observatory.outbox", "observatory.events"):
+        shop.ask(f"DELETE FROM {table}")
     return shop
 
 
@@ -399,7 +400,7 @@ async def test_a_transaction_on_a_connection_that_commits_by_itself_is_one(shop,
 def bare(has, shops):
     """A database with the first so many migrations only."""
     shop = shops(has)
-    shop.ask("TRUNCATE public.orders")
+    shop.ask("DELETE FROM public.orders")
     return shop
 
 
@@ -411,11 +412,35 @@ async def test_a_database_without_the_schema_of_this_release_is_said(kind, has, 
     await lender.execute("INSERT INTO public.orders VALUES (7)")
 
     for _ in range(2):
-        with pytest.raises(DatabaseUnusable, match="Run `odd-dashboard migrate` on it first"):
+        with pytest.raises(DatabaseUnusable, match="the database is not set up for jobs: it") as refused:
             await lender.submit(app, "invoice", order=7)
+        assert refused.value.__notes__ == ["set POSTGRES_URL to it and run:  odd-dashboard migrate"]
 
     await lender.commit()
     assert bare.orders() == [7]
+
+
+@pytest.fixture
+def foreign(postgres_server):
+    """A database in which another program made a schema of our name."""
+    shop = Shop(postgres_server, "submit_in_foreign")
+    shop.ask("CREATE SCHEMA observatory")
+    shop.ask("CREATE TABLE observatory.migrations (id text)")
+    yield shop
+    shop.close()
+
+
+@each_library
+async def test_a_schema_of_another_program_is_said_and_left_alone(kind, foreign, lend) -> None:
+    lender = await lend(kind, foreign.url)
+    await lender.begin()
+
+    with pytest.raises(DatabaseUnusable, match="a schema named observatory that another program made"):
+        await lender.submit(app, "invoice", order=7)
+
+    await lender.execute("INSERT INTO public.orders VALUES (7)")
+    await lender.commit()
+    assert foreign.orders() == [7]
 
 
 @each_library

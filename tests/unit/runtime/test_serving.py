@@ -33,7 +33,7 @@ class Database:
         self.schema = Schema(place="the database", number=7, newest=7)
         self.is_closed = False
 
-    def open(self, settings: Settings, sources: Sources) -> Ports:
+    def open(self, settings: Settings, sources: Sources, *, role: str) -> Ports:
         ports = sqlite_ports(open_file(self.path)[0], sources)
 
         async def check() -> None:

@@ -32,13 +32,14 @@ from observatory.view_store.postgres import PostgresViewStore
 CAN_WRITE = "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'"
 
 
-def open_postgres(settings: Settings, sources: Sources) -> Ports:
+def open_postgres(settings: Settings, sources: Sources, *, role: str) -> Ports:
     """
     The ports over the database that *settings* name, for one process, in its running event loop.
 
-    Connects to nothing yet: a process starts while its database is away, and its ports work when it comes.
+    The server lists its connections under *role*. Connects to nothing yet: a process starts while its database is
+    away, and its ports work when it comes.
     """
-    database = _database(settings)
+    database = _database(settings, role)
     notices = PostgresNotices(database)
     outbox = PostgresOutbox(database, notices)
 
@@ -122,7 +123,7 @@ async def migrate_database(settings: Settings) -> Migrated:
     return Migrated(applied=tuple(f"{migration.number:03} {migration.name}" for migration in applied))
 
 
-def _database(settings: Settings, service: str = "") -> PostgresDatabase:
+def _database(settings: Settings, service: str) -> PostgresDatabase:
     assert settings.postgres_url is not None, "the caller chose this engine"
     return PostgresDatabase(
         settings.postgres_url,
