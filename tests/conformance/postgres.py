@@ -228,7 +228,7 @@ class PostgresEngine:
             selections=PostgresSelections(database),
             log=RelayedLog(PostgresEventLog(database), outbox),
             attempt_logs=PostgresAttemptLogs(database),
-            pruning=PostgresPruning(database),
+            pruning=PostgresPruning(database, clock=clock),
             views=PostgresViewStore(database),
             clock=clock,
             ids=ids,

@@ -165,18 +165,18 @@ class TestRoundTrip:
         truth.clock.advance(7.0)
         await truth.store.heartbeat(WORKER, [], lease_s=10.0)
 
-        assert await truth.queries.workers() == [msgspec.structs.replace(WORKER, heartbeat_at=truth.clock.now())]
+        assert await truth.queries.processes() == [msgspec.structs.replace(WORKER, heartbeat_at=truth.clock.now())]
 
     async def test_workers_come_newest_heartbeat_first_and_are_forgotten_in_the_end(self, truth):
         for name in ("one", "two", "three"):
             await truth.store.heartbeat(msgspec.structs.replace(WORKER, instance_id=name), [], lease_s=10.0)
             truth.clock.advance(1.0)
-        assert [worker.instance_id for worker in await truth.queries.workers()] == ["three", "two", "one"]
+        assert [worker.instance_id for worker in await truth.queries.processes()] == ["three", "two", "one"]
 
         truth.clock.advance(30 * 86_400.0)
         await truth.store.heartbeat(WORKER, [], lease_s=10.0)
 
-        assert [worker.instance_id for worker in await truth.queries.workers()] == ["worker-1"]
+        assert [worker.instance_id for worker in await truth.queries.processes()] == ["worker-1"]
 
     async def test_types_come_by_name_as_they_were_announced_last(self, truth):
         await truth.store.announce([type_info("b"), type_info("a")])
@@ -271,7 +271,7 @@ QUESTIONS = {
     "job": lambda queries: queries.job("x"),
     "jobs": lambda queries: queries.jobs(JobFilter(), before=None, count_max=1),
     "queue_depths": lambda queries: queries.queue_depths(),
-    "workers": lambda queries: queries.workers(),
+    "processes": lambda queries: queries.processes(),
     "types": lambda queries: queries.types(),
 }
 

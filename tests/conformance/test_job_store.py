@@ -514,7 +514,7 @@ class TestIdempotency:
             assert await truth.store.make_due(count_max=10) == 0
 
         assert [known.info.max_attempts for known in await truth.queries.types()] == [7]
-        assert len(await truth.queries.workers()) == 1
+        assert len(await truth.queries.processes()) == 1
         assert len(await all_events(truth.log)) == 2
 
     async def test_leases_are_ended_once(self, truth):
@@ -686,7 +686,7 @@ class TestBounds:
         await truth.store.announce([])
 
         assert await truth.queries.types() == []
-        assert [worker.instance_id for worker in await truth.queries.workers()] == ["worker-1"]
+        assert [worker.instance_id for worker in await truth.queries.processes()] == ["worker-1"]
 
 
 # --- failure in the middle and error translation ----------------------------------------------------
@@ -725,7 +725,7 @@ def test_every_method_of_the_port_is_put_to_the_test():
 
 async def everything(truth):
     """All that a caller can see of the store."""
-    workers = [worker.instance_id for worker in await truth.queries.workers()]
+    workers = [worker.instance_id for worker in await truth.queries.processes()]
     types = [known.info.type for known in await truth.queries.types()]
     return await shape(truth), workers, types
 

@@ -59,6 +59,21 @@ class TestRoundTrip:
 
         assert await drain(relay, 4) == list(range(1, 15))
 
+    async def test_it_says_since_when_something_waits(self, relay):
+        assert await relay.outbox.waiting_since() is None
+        first = relay.clock.now()
+        await submit(relay)
+        relay.clock.advance(7.0)
+        await submit(relay)
+        before = await relay.outbox.waiting_since()
+        await relay.outbox.unpublished(count_max=10)
+
+        assert (before, await relay.outbox.waiting_since()) == (first, first)
+        await relay.outbox.confirm(1)
+        assert await relay.outbox.waiting_since() == relay.clock.now()
+        await relay.outbox.confirm(2)
+        assert await relay.outbox.waiting_since() is None
+
     async def test_after_a_restart_what_comes_is_a_run_up_to_the_newest(self, relay):
         await submit(relay, 5)
         await relay.outbox.confirm(2)

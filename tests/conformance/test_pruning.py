@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import itertools
 from datetime import timedelta
 
 import msgspec
@@ -115,6 +116,17 @@ class TestRoundTrip:
 
         assert rollup.jobs == 6
         assert canonical(again) == canonical(whole)
+
+    async def test_a_piece_says_how_long_it_took_and_how_long_it_may_take(self, truth, monkeypatch):
+        await finished(truth)
+        truth.clock.advance(3_600)
+        await submit(truth)
+        monkeypatch.setattr(truth.clock, "monotonic", itertools.count(7.0, 0.5).__next__)
+
+        pruned = await prune(truth)
+
+        assert (pruned.jobs, pruned.took_s) == (1, 0.5)
+        assert limits.PRUNE_PIECE_S <= truth.pruning.piece_s <= limits.PRUNE_SHARED_PIECE_S
 
     async def test_nothing_pruned_is_an_empty_rollup(self, truth):
         assert await truth.pruning.rollup(STATS_VIEW) == Rollup()

@@ -18,6 +18,7 @@ import httpx2
 import psutil
 import pytest
 
+from observatory.core import limits
 from tests.e2e.process import PROGRAM, READY_S_MAX, ROOT, environment
 from tests.servers.postgres import PrivatePostgres
 
@@ -115,7 +116,7 @@ def host(tmp_path: Path, postgres_server: PrivatePostgres) -> Generator[Host]:
     postgres_server.drop_database(name)
 
 
-def test_up_keeps_every_role_and_a_job_runs_through_them(host: Host) -> None:
+def test_up_keeps_every_role_and_a_job_runs_through_them(host: Host, postgres_server: PrivatePostgres) -> None:
     up = host.begin("up", "--gateways", "2", "--processors", "2").until_ready()
 
     assert {role: len(pids) for role, pids in up.roles().items()} == {
@@ -123,6 +124,9 @@ def test_up_keeps_every_role_and_a_job_runs_through_them(host: Host) -> None:
     }  # fmt: skip
     for name in ("gateway", "gateway 2", "read model", "dashboard", "processor 2", "metrics engine", "maintenance"):
         assert httpx2.get(up.url(name) + "/readyz").status_code == 200
+    assert _connected(host, postgres_server) == {
+        f"odd-dashboard {role}" for role in ("gateway", "processor", "metrics-engine", "read-model", "maintenance")
+    }
     done = host.run("submit", "echo", "n=1", "--wait")
     assert json.loads(done.stdout) == {"n": 1}
     again = host.run("up")
@@ -133,6 +137,12 @@ def test_up_keeps_every_role_and_a_job_runs_through_them(host: Host) -> None:
     assert all(map(is_gone, up.seen))
     assert not (host.data_dir / "running.json").exists()
     assert PASSWORD not in host.said + json.dumps(up.steps) + again.stderr
+
+
+def _connected(host: Host, server: PrivatePostgres) -> set[str]:
+    """As whom the database has connections."""
+    ours = "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = $1"
+    return {row[0] for row in server.execute(ours, host.url.rpartition("/")[2])}
 
 
 def test_a_role_that_is_killed_comes_back_at_the_same_address(host: Host) -> None:
@@ -154,6 +164,53 @@ def _is_ready(url: str) -> bool:
         return httpx2.get(url + "/readyz").status_code == 200
     except httpx2.HTTPError:
         return False
+
+
+def test_processes_that_stand_still_are_named_by_the_explanations_of_what_waits_for_them(host: Host) -> None:
+    up = host.begin("up", "--app", "tests.handlers:app").until_ready()
+    asked = up.url("read model")
+    until(lambda: not _explained(asked, _submitted(host, "echo", "--delay", "1h"))["evidence"].get("down"))
+    running = _submitted(host, "sleep", "seconds=600")
+    until(lambda: _explained(asked, running)["code"] == "running")
+    delayed = _submitted(host, "echo", "--delay", "1s")
+    stopped = {role: up.roles()[role][0] for role in ("maintenance", "processor")}
+    for pid in stopped.values():
+        os.kill(pid, signal.SIGSTOP)
+    waiting = _submitted(host, "echo")
+    codes: dict[str, list[str]] = {running: [], delayed: [], waiting: []}
+
+    def note() -> bool:
+        for job_id, seen in codes.items():
+            code = _explained(asked, job_id)["code"]
+            if seen[-1:] != [code]:
+                seen.append(code)
+        return [seen[-1] for seen in codes.values()] == ["rescuer_down", "due_loop_down", "no_live_processor"]
+
+    try:
+        until(note)
+        down = {one["name"]: one for one in _explained(asked, delayed)["evidence"]["down"]}
+    finally:
+        for pid in stopped.values():
+            os.kill(pid, signal.SIGCONT)
+
+    assert "due_loop_behind" in codes[delayed]
+    assert "heartbeat_late" in codes[running]
+    assert set(down) == {"relay", "due_jobs", "rescuer", "scheduler", "pruner"}
+    assert {(one["reason"], one["role"], one["pid"]) for one in down.values()} == {
+        ("not_heard_of", "maintenance", stopped["maintenance"])
+    }
+    assert all(one["heartbeatAgeSeconds"] > limits.LEASE_S for one in down.values())
+    until(lambda: _explained(asked, delayed)["code"] == _explained(asked, waiting)["code"] == "completed")
+
+
+def _submitted(host: Host, *words: str) -> str:
+    done = host.run("submit", *words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["id"]
+
+
+def _explained(read_model: str, job_id: str) -> dict[str, Any]:
+    return httpx2.get(f"{read_model}/jobs/{job_id}/explain", timeout=10).raise_for_status().json()
 
 
 def test_a_kill_of_up_leaves_no_role_behind(host: Host) -> None:

@@ -1,7 +1,6 @@
 """Jobs that are submitted in the application's own transaction, over every library and kind of connection."""
 
 import asyncio
-import itertools
 import json
 import sqlite3
 from pathlib import Path
@@ -29,8 +28,6 @@ from tests.e2e.process import Up
 from tests.unit.sdk.shop import app as thumbnails
 
 app = Observatory(url="http://127.0.0.1:9")  # nobody is there: whoever asks a service fails
-numbers = itertools.count()
-TEMPLATE = "submit_in_template"
 
 
 @app.job("invoice", max_attempts=7, timeout_s=12.5)
@@ -43,24 +40,19 @@ async def migrated(url: str, *, up_to: int | None = None) -> None:
     await database.close()
 
 
-@pytest.fixture(scope="module")
-def template(postgres_server):
-    url = postgres_server.create_database(TEMPLATE)
-    asyncio.run(migrated(url))
-    postgres_server.execute("CREATE TABLE public.orders (id bigint PRIMARY KEY)", database=TEMPLATE)
-    yield TEMPLATE
-    postgres_server.drop_database(TEMPLATE)
-
-
 class Shop:
-    """A database of an application, with the schema of the observatory in it."""
+    """A database of an application, with or without the schema of the observatory in it."""
 
     def __init__(self, server, name):
-        self.server, self.name, self.url = server, name, server.url(name)
+        self.server, self.name = server, name
+        self.url = server.create_database(name)
+        self._connection = psycopg.connect(self.url, autocommit=True, options="-c TimeZone=UTC")
+        self.ask("CREATE TABLE public.orders (id bigint PRIMARY KEY)")
 
-    def ask(self, query, *values):
+    def ask(self, query):
         """What a connection apart sees: what is committed."""
-        return [tuple(row) for row in self.server.execute(query, *values, database=self.name)]
+        cursor = self._connection.execute(query)
+        return cursor.fetchall() if cursor.description else []
 
     def orders(self):
         return [row[0] for row in self.ask("SELECT id FROM public.orders ORDER BY id")]
@@ -71,23 +63,44 @@ class Shop:
     def staged(self):
         return self.ask("SELECT job_id, sequence, event_type FROM observatory.outbox ORDER BY number")
 
+    def close(self):
+        self._connection.close()
+        self.server.drop_database(self.name)
+
+
+@pytest.fixture(scope="module")
+def shops(postgres_server):
+    """Opens a database with the migrations up to one, once for all tests of this module."""
+    opened: dict[int | None, Shop] = {}
+
+    def open_one(up_to):
+        if up_to not in opened:
+            shop = opened[up_to] = Shop(postgres_server, f"submit_in_{len(opened)}")
+            if up_to != 0:
+                asyncio.run(migrated(shop.url, up_to=up_to))
+        return opened[up_to]
+
+    yield open_one
+    for shop in opened.values():
+        shop.close()
+
 
 @pytest.fixture
-def shop(postgres_server, template):
-    name = f"submit_in_{next(numbers)}"
-    postgres_server.create_database(name, template)
-    yield Shop(postgres_server, name)
-    postgres_server.drop_database(name)
+def shop(shops):
+    """With the schema of this release, and without a job or an order."""
+    shop = shops(None)
+    for table in ("public.orders", "observatory.jobs", "observatory.outbox", "observatory.events"):
+        shop.ask(f"DELETE FROM {table}")
+    return shop
 
 
 @pytest.fixture
-def bare(postgres_server):
-    """A database without the schema."""
-    name = f"submit_in_{next(numbers)}"
-    postgres_server.create_database(name)
-    postgres_server.execute("CREATE TABLE public.orders (id bigint PRIMARY KEY)", database=name)
-    yield Shop(postgres_server, name)
-    postgres_server.drop_database(name)
+def own_shop(postgres_server):
+    """As `shop`, in a database that this process has never submitted to."""
+    shop = Shop(postgres_server, "submit_in_own")
+    asyncio.run(migrated(shop.url))
+    yield shop
+    shop.close()
 
 
 @pytest.fixture
@@ -211,13 +224,15 @@ async def test_a_processor_gets_the_job_once_it_is_committed(shop, lend) -> None
     await database.close()
 
 
-def test_the_running_system_hears_of_the_commit_and_the_handle_gives_the_result(shop, tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("POSTGRES_URL", shop.url)
+def test_the_running_system_hears_of_the_commit_and_the_handle_gives_the_result(
+    own_shop, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("POSTGRES_URL", own_shop.url)
     mine = Observatory(data_dir=str(tmp_path))
     mine.include(thumbnails)
     up = Up(tmp_path, "--app", "tests.unit.sdk.shop:app").until_ready("ready in ")
     try:
-        with psycopg.connect(shop.url) as connection:
+        with psycopg.connect(own_shop.url) as connection:
             handle = mine.submit_in(connection, "thumbnail", path="a.jpg")
 
         assert handle.result(timeout_s=20)["name"] == "a.jpg"
@@ -272,8 +287,8 @@ async def test_a_job_that_was_there_wakes_nobody(kind, shop, lend) -> None:
     await listener.close()
 
 
-async def test_a_transaction_of_many_jobs_has_one_savepoint_of_ours(shop, lend) -> None:
-    lender = await lend(Asyncpg, shop.url)
+async def test_a_transaction_of_many_jobs_has_one_savepoint_of_ours(own_shop, lend) -> None:
+    lender = await lend(Asyncpg, own_shop.url)
     statements: list[str] = []
     lender.connection.add_query_logger(lambda record: statements.append(record.query))
     await lender.begin()
@@ -285,7 +300,7 @@ async def test_a_transaction_of_many_jobs_has_one_savepoint_of_ours(shop, lend) 
         "SAVEPOINT odd_submit",
         "RELEASE SAVEPOINT odd_submit",
     ]
-    assert len(shop.jobs()) == 5
+    assert len(own_shop.jobs()) == 5
 
 
 # --- idempotency keys -----------------------------------------------------------------------------
@@ -381,40 +396,70 @@ async def test_a_transaction_on_a_connection_that_commits_by_itself_is_one(shop,
     assert shop.jobs() == [handle.id]
 
 
+@pytest.fixture
+def bare(has, shops):
+    """A database with the first so many migrations only."""
+    shop = shops(has)
+    shop.ask("DELETE FROM public.orders")
+    return shop
+
+
 @each_library
 @pytest.mark.parametrize("has", [0, 3])
 async def test_a_database_without_the_schema_of_this_release_is_said(kind, has, bare, lend) -> None:
-    if has:
-        await migrated(bare.url, up_to=has)
     lender = await lend(kind, bare.url)
     await lender.begin()
     await lender.execute("INSERT INTO public.orders VALUES (7)")
 
     for _ in range(2):
-        with pytest.raises(DatabaseUnusable, match="Run `odd-dashboard migrate` on it first"):
+        with pytest.raises(DatabaseUnusable, match="the database is not set up for jobs: it") as refused:
             await lender.submit(app, "invoice", order=7)
+        assert refused.value.__notes__ == ["set POSTGRES_URL to it and run:  odd-dashboard migrate"]
 
     await lender.commit()
     assert bare.orders() == [7]
 
 
+@pytest.fixture
+def foreign(postgres_server):
+    """A database in which another program made a schema of our name."""
+    shop = Shop(postgres_server, "submit_in_foreign")
+    shop.ask("CREATE SCHEMA observatory")
+    shop.ask("CREATE TABLE observatory.migrations (id text)")
+    yield shop
+    shop.close()
+
+
 @each_library
-async def test_a_role_without_rights_is_said_by_the_library_and_the_transaction_goes_on(kind, shop, lend) -> None:
-    # Roles belong to the server, which other tests use too.
-    shop.ask(f"CREATE ROLE {shop.name}_guest")
-    shop.ask(f"GRANT INSERT ON public.orders TO {shop.name}_guest")
-    lender = await lend(kind, shop.url)
+async def test_a_schema_of_another_program_is_said_and_left_alone(kind, foreign, lend) -> None:
+    lender = await lend(kind, foreign.url)
     await lender.begin()
-    await lender.execute(f"SET LOCAL ROLE {shop.name}_guest")
+
+    with pytest.raises(DatabaseUnusable, match="a schema named observatory that another program made"):
+        await lender.submit(app, "invoice", order=7)
+
+    await lender.execute("INSERT INTO public.orders VALUES (7)")
+    await lender.commit()
+    assert foreign.orders() == [7]
+
+
+@each_library
+async def test_a_role_without_rights_is_said_by_the_library_and_the_transaction_goes_on(kind, own_shop, lend) -> None:
+    # Roles belong to the server, which other tests use too.
+    own_shop.ask(f"CREATE ROLE {own_shop.name}_guest")
+    own_shop.ask(f"GRANT INSERT ON public.orders TO {own_shop.name}_guest")
+    lender = await lend(kind, own_shop.url)
+    await lender.begin()
+    await lender.execute(f"SET LOCAL ROLE {own_shop.name}_guest")
 
     with pytest.raises((asyncpg.PostgresError, psycopg.Error, sqlalchemy.exc.DBAPIError), match="permission denied"):
         await lender.submit(app, "invoice", order=7)
 
     await lender.execute("INSERT INTO public.orders VALUES (7)")
     await lender.commit()
-    assert shop.orders() == [7]
-    shop.ask(f"DROP OWNED BY {shop.name}_guest")
-    shop.ask(f"DROP ROLE {shop.name}_guest")
+    assert own_shop.orders() == [7]
+    own_shop.ask(f"DROP OWNED BY {own_shop.name}_guest")
+    own_shop.ask(f"DROP ROLE {own_shop.name}_guest")
 
 
 async def test_the_rights_that_the_guide_names_are_enough(shop, lend) -> None:

@@ -116,7 +116,7 @@ async def test_a_drain_is_seen_before_it_ends(tmp_path: Path) -> None:
         may_end = await busy(place)
 
         draining = asyncio.create_task(place.worker.drain())
-        while not (await place.queries.workers())[0].is_draining:
+        while not (await place.queries.processes())[0].is_draining:
             assert not draining.done(), "it ended unseen"
         may_end.set()
         await draining

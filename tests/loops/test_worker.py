@@ -78,7 +78,7 @@ async def test_a_stuck_thread_is_abandoned_and_its_slot_is_shown_as_occupied(pla
     assert job.error.type == "Abandoned"
     assert place.runner.free_slots == 3
     await place.worker.heartbeats.run_once()
-    (worker,) = await place.queries.workers()
+    (worker,) = await place.queries.processes()
     assert worker.abandoned == 1
     gate.opened.set()
 

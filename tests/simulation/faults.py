@@ -11,6 +11,7 @@ import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from observatory.core.command import Cancel, Rescue
@@ -317,6 +318,9 @@ class FaultyOutbox:
 
     async def confirmed(self) -> int:
         return await self._world.drivers.outbox.confirmed()
+
+    async def waiting_since(self) -> datetime | None:
+        return await self._world.drivers.outbox.waiting_since()
 
 
 class FaultyPruning:

@@ -234,7 +234,7 @@ class CannotStart(ObservatoryError):
 
     Args:
         problem: One line: what is wrong, with the value.
-        remedy: One line: what to do about it.
+        remedy: One line: what to do about it. Python shows it below the problem.
     """
 
     code = "cannot_start"
@@ -242,6 +242,8 @@ class CannotStart(ObservatoryError):
     def __init__(self, problem: str, remedy: str = "") -> None:
         super().__init__(problem)
         self.remedy = remedy
+        if remedy:
+            self.add_note(remedy)
 
 
 class BadSettings(CannotStart):

@@ -1,4 +1,4 @@
-"""What a processor says of itself, and the rule by which it counts as alive."""
+"""What a process says of itself, and the rule by which it counts as alive."""
 
 from datetime import datetime
 from typing import Final
@@ -8,11 +8,32 @@ import msgspec
 from observatory.core import limits
 
 ALIVE_S: Final = limits.LEASE_S
-"""A processor that was not heard of for longer has lost its leases."""
+"""A process that was not heard of for longer counts as gone, and a processor has lost its leases."""
+
+
+PROCESSOR: Final = "processor"
+
+
+class Down(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A part that does not work."""
+
+    name: str
+    """As `/readyz` names it: `due_jobs`, `rescuer`, `relay`, `event_log`…"""
+    reason: str
+    """Stable word: `loop_fails`, `loop_hangs`, `loop_ended`, `behind`, `timed_out`, `log_unavailable`…"""
+    role: str | None = None
+    """Of the process that runs it; this and what follows only when that is not the process that was asked."""
+    instance_id: str | None = None
+    host: str | None = None
+    pid: int | None = None
+    heartbeat_age_seconds: float | None = None
+    """Seconds since that process was heard of."""
+    behind_seconds: float | None = None
+    """By how much it is late, when it works and is `behind`."""
 
 
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A processor as it described itself at its last heartbeat."""
+    """A process as it described itself at its last heartbeat: a processor, or one that works for all of them."""
 
     instance_id: str
     """New at every process start."""
@@ -22,6 +43,12 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     started_at: datetime
     heartbeat_at: datetime | None = None
     """By the store's clock; None until the store has written it."""
+    role: str = PROCESSOR
+    """A name of `runtime.roles`. What is not a processor has no slots, types and jobs."""
+    loops: tuple[str, ...] = ()
+    """What it runs for all processes, as `/readyz` names it."""
+    down: tuple[Down, ...] = ()
+    """Which of its loops do not work."""
     slots: int
     running: int = 0
     buffered: int = 0
@@ -32,6 +59,11 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     types: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
     """Ids of the jobs it runs, at most as many as it has slots."""
+
+    @property
+    def is_processor(self) -> bool:
+        """False for a process that runs no jobs."""
+        return self.role == PROCESSOR
 
     def heartbeat_age_s(self, at: datetime) -> float | None:
         """Seconds from its last heartbeat to *at*, never below 0; None when it was never heard of."""

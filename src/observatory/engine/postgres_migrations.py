@@ -5,7 +5,6 @@ Everything of ours lies in the schema `observatory`, so that the database may be
 
 from typing import Any
 
-import asyncpg
 import msgspec
 
 from observatory.core import limits
@@ -15,6 +14,16 @@ from observatory.engine.postgres_database import Connection, PostgresDatabase, S
 
 _LOCK = 0x6F64_6D69
 """Held while migrations run: one process brings the schema forward, the others wait and find it done."""
+
+
+_KEPT = """
+SELECT (
+    SELECT count(*) FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+    WHERE relnamespace = pg_namespace.oid AND relname = 'migrations' AND attname IN ('number', 'digest', 'works_with')
+) FROM pg_namespace WHERE nspname = 'observatory'
+"""
+"""How many of the columns that tell what was applied are there; nothing without a schema. Asks for no right to them."""
+_KEPT_COLUMNS = 3
 
 
 class SchemaStatus(msgspec.Struct, frozen=True):
@@ -88,29 +97,28 @@ async def usable_number(connection: Statements, migrations: list[Migration]) -> 
     Raises:
         DataTooNew, DatabaseUnusable: As `schema_status`.
     """
-    if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'observatory')"):
+    columns = await connection.fetchval(_KEPT)
+    if columns is None:
         return 0
-    applied = await _record(connection)
+    if columns < _KEPT_COLUMNS:
+        raise DatabaseUnusable(
+            "the database has a schema named observatory that another program made",
+            "use another database, or rename that schema:  ALTER SCHEMA observatory RENAME TO another_name",
+        )
+    rows = await connection.fetch("SELECT number, digest, works_with FROM observatory.migrations ORDER BY number")
+    applied = [tuple(row) for row in rows]
     later = applied[len(migrations) :]
     if later and max(works_with for _, _, works_with in later) > len(migrations):
         raise DataTooNew(
-            f"this release, of schema {len(migrations)}, cannot work with the database's schema {len(applied)}",
-            "install the release that wrote it, or point POSTGRES_URL at another database",
+            f"a later release changed the database: its schema is {len(applied)}, and this release works up to "
+            f"{len(migrations)}",
+            "install that release or a later one, or use another database",
         )
     for (number, digest, _), migration in zip(applied, migrations, strict=False):
         if (number, digest) != (migration.number, migration.digest):
             raise DatabaseUnusable(
-                f"the database's migration {migration.number:03} ({migration.name}) is not the one of this release",
-                "it was written by a modified build; use that build, or point POSTGRES_URL at another database",
+                f"a modified build changed the database: its migration {migration.number:03} ({migration.name}) is not "
+                "that of this release",
+                "run the build that did it, or use another database",
             )
     return len(applied)
-
-
-async def _record(connection: Statements) -> list[tuple[Any, ...]]:
-    try:
-        rows = await connection.fetch("SELECT number, digest, works_with FROM observatory.migrations ORDER BY number")
-    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-        raise DatabaseUnusable(
-            "the schema `observatory` of the database is another program's", "point POSTGRES_URL at another database"
-        ) from error
-    return [tuple(row) for row in rows]

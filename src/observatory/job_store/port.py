@@ -180,7 +180,8 @@ class JobStore(Protocol):
 
     async def heartbeat(self, worker: WorkerInfo, leases: Sequence[Lease], *, lease_s: float) -> list[LeaseState]:
         """
-        Say that *worker* lives, and extend those of *leases* that it still holds to *lease_s* from now.
+        Say that *worker* lives, a processor or another process, and extend those of *leases* that it still holds to
+        *lease_s* from now.
 
         Writes no event. May be repeated.
         """
@@ -256,6 +257,10 @@ class Outbox(Protocol):
         """Position up to which everything was published; 0 until `unpublished` was asked for the first time."""
         ...
 
+    async def waiting_since(self) -> datetime | None:
+        """When the oldest event occurred that waits for the relay or was not confirmed; None when none is known of."""
+        ...
+
 
 class JobQueries(Protocol):
     """Questions to the truth, answered from the primary copy: they see every change that was answered before."""
@@ -287,8 +292,8 @@ class JobQueries(Protocol):
         """Every queue with a job that is not final, by name. Cost grows with open jobs, not with stored ones."""
         ...
 
-    async def workers(self) -> list[WorkerInfo]:
-        """Every processor that was heard of, the newest heartbeat first."""
+    async def processes(self) -> list[WorkerInfo]:
+        """Every process that was heard of, processors and others, the newest heartbeat first; at most 1,000."""
         ...
 
     async def types(self) -> list[KnownType]:

@@ -96,7 +96,7 @@ class Pruned(msgspec.Struct, frozen=True):
     jobs: int
     events: int
     took_s: float
-    """How long nobody else could write; 0 where others write meanwhile."""
+    """How long it held what others wait for, by the monotonic clock; without its commit."""
 
 
 class Overdue(msgspec.Struct, frozen=True):
@@ -108,6 +108,9 @@ class Overdue(msgspec.Struct, frozen=True):
 
 class Pruning(Protocol):
     """Removes final jobs."""
+
+    piece_s: float
+    """How long one piece may take: the next one should be smaller when `Pruned.took_s` is more."""
 
     async def expired(self, policy: RetentionPolicy, *, until: int, count_max: int, events_max: int) -> ExpiredJobs:
         """

@@ -20,7 +20,7 @@ class Pruner:
     """
     One loop. Nothing is pruned that the counters have not folded or the relay has not published.
 
-    How many jobs one piece takes follows from how long the last one held the writer.
+    How many jobs one piece takes follows from how long the last one took.
     """
 
     name = "pruner"
@@ -69,7 +69,7 @@ class Pruner:
         return Folded(view=STATS_VIEW, generation=stored.generation, until=until, own_types=frozenset(own_types))
 
     def _adapt(self, took_s: float) -> None:
-        if took_s > limits.PRUNE_PIECE_S:
+        if took_s > self._pruning.piece_s:
             self._jobs_max = max(self._jobs_max // 2, 1)
         else:
             self._jobs_max = min(self._jobs_max + 1, limits.PRUNE_JOBS_MAX)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -15,6 +15,7 @@ from observatory.core.handler import Handler, type_info_of
 from observatory.core.job import Job, Outcome
 from observatory.core.retry import RetryPolicy
 from observatory.core.sources import Clock, Randomness
+from observatory.core.worker import Down
 from observatory.event_bus.port import EventBus
 from observatory.job_store.attempt_logs import AttemptLogs
 from observatory.job_store.port import JobStore, WorkerInfo
@@ -59,6 +60,7 @@ class Worker:
         prefetch: Jobs that it may hold beyond its slots, VALIDATED.
         lease_s: How long a claim holds without a heartbeat.
         logs: Where the logs of attempts are kept; None is nowhere.
+        down: Which of its loops do not work; asked at every heartbeat.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Worker:
         prefetch: int = 0,
         lease_s: float = limits.LEASE_S,
         logs: AttemptLogs | None = None,
+        down: Callable[[], tuple[Down, ...]] = tuple,
     ) -> None:
         self.store = store
         self.bus = bus
@@ -86,6 +89,7 @@ class Worker:
         self.attempts = Attempts()
         self.is_draining = False
         self._info = info
+        self._down = down
         self._beginning = 0
         self.claims = Claims(self)
         self.settles = Settles(store, bus, logs, self.attempts)
@@ -112,6 +116,7 @@ class Worker:
             buffered=len(self.attempts.buffered),
             abandoned=self.runner.abandoned_count,
             is_draining=self.is_draining,
+            down=self._down(),
             types=tuple(sorted(self.handlers)),
             jobs=tuple(running[: self._info.slots]),
         )

@@ -1,20 +1,22 @@
 """Why a job is where it is: looks up what surrounds it, through the ports, and has `core.explain` judge."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from observatory.core import limits
 from observatory.core.errors import BadEnvelope, LogUnavailable, UnknownJob
-from observatory.core.explain.explanation import Down, Explanation
-from observatory.core.explain.line import claimed_before
+from observatory.core.explain.elsewhere import down_elsewhere, relay_behind
+from observatory.core.explain.explanation import Explanation
+from observatory.core.explain.line import claimed_before, open_queues
 from observatory.core.explain.precedence import explain
 from observatory.core.explain.situation import LastEvent, Line, Situation
 from observatory.core.job import DELAYED, LEASED, Job, JobStatus
 from observatory.core.queue import QueueSetting
+from observatory.core.worker import Down
 from observatory.edge.health import Check, readiness_of
 from observatory.event_log.port import EventLog
-from observatory.job_store.port import JobFilter, JobQueries
+from observatory.job_store.port import JobFilter, JobQueries, Outbox
 from observatory.job_store.queues import Queues
 from observatory.job_store.schedules import Schedules
 from observatory.job_store.selections import Selection, Selections
@@ -34,6 +36,7 @@ class Explaining:
         schedules: Asked for nothing but the store's clock.
         loops: What else can be known to be down: the loops of this process. Named as on `/readyz`.
         here: Instance id of the processor of this process; None when it has none.
+        is_alone: No other process runs loops. Otherwise their heartbeats say which of them work.
     """
 
     def __init__(
@@ -44,16 +47,20 @@ class Explaining:
         schedules: Schedules,
         log: EventLog,
         *,
+        outbox: Outbox,
         loops: Sequence[Check] = (),
         here: str | None = None,
+        is_alone: bool = True,
     ) -> None:
         self._queries = queries
         self._queues = queues
         self._selections = selections
         self._schedules = schedules
         self._log = log
+        self._outbox = outbox
         self._loops = loops
         self._here = here
+        self._is_alone = is_alone
 
     async def explanation(self, job_id: str) -> Explanation:
         """
@@ -88,7 +95,7 @@ class Explaining:
         if job.status.is_final:
             return _replace(seen, retried_by=await self._selections.retry_of(job.id))
         settings = await self._queues.settings()
-        seen = await self._with_processors(seen, settings)
+        seen = await self._with_processes(seen, settings)
         if job.status is JobStatus.PENDING:
             return await self._waiting(seen, settings)
         if job.status in DELAYED:
@@ -102,15 +109,22 @@ class Explaining:
         readiness = await readiness_of(self._loops, service="", version="")
         return tuple(Down(name=one.name, reason=one.reason or "failed") for one in readiness.checks if not one.is_up)
 
-    async def _with_processors(self, seen: Situation, settings: Sequence[QueueSetting]) -> Situation:
-        """Its queue's setting, the processors, and whether its type is known."""
+    async def _with_processes(self, seen: Situation, settings: Sequence[QueueSetting]) -> Situation:
+        """Its queue's setting, the processors, what the other processes do, and whether its type is known."""
         found = {setting.queue: setting for setting in settings}
         known = {known.info.type: known.seen_at for known in await self._queries.types()}
+        processes = await self._queries.processes()
+        here = {loop.name for loop in self._loops}
+        down = (*seen.down, *(() if self._is_alone else down_elsewhere(processes, seen.now, here=here)))
+        behind = relay_behind(await self._outbox.waiting_since(), seen.now)
+        if behind is not None and not any(one.name == behind.name for one in down):
+            down = (*down, behind)
         return _replace(
             seen,
             setting=found.get(seen.job.queue, seen.setting),
-            workers=tuple(await self._queries.workers()),
+            workers=tuple(one for one in processes if one.is_processor),
             type_seen_at=known.get(seen.job.type),
+            down=down,
         )
 
     async def _with_executing(self, seen: Situation) -> Situation:
@@ -130,7 +144,7 @@ class Explaining:
         """What else waits, and what holds the slots of its queue, where the queue has a limit."""
         depths = {depth.queue: depth.by_status for depth in await self._queries.queue_depths()}
         leased = {queue: sum(counts.get(status, 0) for status in LEASED) for queue, counts in depths.items()}
-        pending = sum(counts.get(JobStatus.PENDING, 0) for counts in depths.values())
+        pending = {queue: counts.get(JobStatus.PENDING, 0) for queue, counts in depths.items()}
         named = () if seen.setting.concurrency_max is None else await self._leased_of(seen.job.queue)
         return _replace(
             await self._with_executing(seen),
@@ -145,19 +159,40 @@ class Explaining:
         return tuple(one.job_id for one in page.jobs)
 
     async def _line(
-        self, seen: Situation, pending: int, settings: Sequence[QueueSetting], leased: Mapping[str, int]
+        self, seen: Situation, pending: Mapping[str, int], settings: Sequence[QueueSetting], leased: Mapping[str, int]
     ) -> Line:
-        """Not counted where so much waits that it does not fit into one page."""
-        if pending > limits.PAGE_ITEMS_MAX:
-            return Line(pending=pending)
-        page = await self._queries.jobs(
-            JobFilter(status=JobStatus.PENDING), before=None, count_max=limits.PAGE_ITEMS_MAX
+        """Not counted where so much waits that may be claimed before the job that it does not fit into one page."""
+        count = sum(pending.values())
+        waiting = await self._pending(
+            open_queues(pending, settings=settings, leased=leased) | {seen.job.queue}, pending
         )
-        if page.next_before is not None:
-            return Line(pending=pending)
+        if waiting is None:
+            return Line(pending=count)
         types = frozenset(name for one in seen.claiming for name in one.types)
-        ahead = claimed_before(seen.job, page.jobs, types=types, settings=settings, leased=leased)
-        return Line(pending=pending, ahead=len(ahead), first_ahead=ahead[0].id if ahead else None)
+        ahead = claimed_before(seen.job, waiting, types=types, settings=settings, leased=leased)
+        return Line(pending=count, ahead=len(ahead), first_ahead=ahead[0].id if ahead else None)
+
+    async def _pending(self, queues: Collection[str], pending: Mapping[str, int]) -> list[Job] | None:
+        """The PENDING jobs of *queues*; None when they are too many."""
+        if sum(pending.values()) <= limits.PAGE_ITEMS_MAX:
+            return await self._page(JobFilter(status=JobStatus.PENDING))
+        if (
+            len(queues) > limits.EXPLAIN_NAMED_MAX
+            or sum(pending.get(name, 0) for name in queues) > limits.PAGE_ITEMS_MAX
+        ):
+            return None
+        jobs: list[Job] = []
+        for queue in queues:
+            page = await self._page(JobFilter(status=JobStatus.PENDING, queue=queue))
+            if page is None:
+                return None
+            jobs += page
+        return jobs
+
+    async def _page(self, filter: JobFilter) -> list[Job] | None:
+        """All jobs that match; None when they do not fit into one page."""
+        page = await self._queries.jobs(filter, before=None, count_max=limits.PAGE_ITEMS_MAX)
+        return None if page.next_before is not None else page.jobs
 
     async def _runs_s(self, job_type: str) -> tuple[float, ...]:
         """How long the last attempts of the completed jobs of *job_type* took that were accepted last."""

@@ -15,7 +15,7 @@ from observatory.core.job import LEASED, Job
 from observatory.core.queue import QueueSetting
 from observatory.core.retention import RetentionPolicy
 from observatory.core.sources import Clock
-from observatory.core.worker import WorkerInfo
+from observatory.core.worker import Down, WorkerInfo
 from observatory.edge.cursor import Cursors
 from observatory.edge.job_list import job_list_of
 from observatory.event_log.port import EventFilter, EventLog
@@ -45,6 +45,7 @@ class WorkerSeen(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     buffered: int
     abandoned: int
     is_draining: bool
+    down: tuple[Down, ...]
     types: tuple[str, ...]
     jobs: tuple[str, ...]
 
@@ -266,7 +267,7 @@ class ReadModel:
     async def workers(self) -> Page[WorkerSeen]:
         """Every processor that was heard of, the newest heartbeat first."""
         now = self._clock.now()
-        return self._page([_seen(worker, now) for worker in await self._queries.workers()])
+        return self._page([_seen(one, now) for one in await self._queries.processes() if one.is_processor])
 
     async def types(self) -> Page[SeenType]:
         """Every announced type, by name."""
@@ -293,9 +294,12 @@ def _queue_info(queue: str, depth: QueueDepth | None, setting: QueueSetting | No
     )
 
 
+_SAID = tuple(name for name in WorkerSeen.__struct_fields__ if name in WorkerInfo.__struct_fields__)
+
+
 def _seen(worker: WorkerInfo, now: datetime) -> WorkerSeen:
     return WorkerSeen(
-        **msgspec.structs.asdict(worker),
+        **{name: getattr(worker, name) for name in _SAID},
         heartbeat_age_seconds=worker.heartbeat_age_s(now),
         is_alive=worker.is_alive(now),
     )

@@ -98,7 +98,7 @@ def _ports(role: Role, settings: Settings, sources: Sources, stack: contextlib.A
     """None for the page, which needs no database and shall cost it no connection."""
     if role is Role.WEB:
         return None
-    ports = open_shared(settings, sources)
+    ports = open_shared(settings, sources, role=role)
     stack.push_async_callback(ports.close)
     return ports
 

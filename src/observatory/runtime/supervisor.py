@@ -79,16 +79,23 @@ class Supervisor:
             LoopDown: It failed `FAILURES_MAX` times in a row or more, its round takes longer than
                 `limits.RUN_ONCE_S_MAX`, or it ended.
         """
+        down = self.down(name)
+        if down is not None:
+            raise down
+
+    def down(self, name: str) -> LoopDown | None:
+        """What `check` raises."""
         state = self.states.get(name)
         if state is None:
-            return
+            return None
         stands_s = 0.0 if state.began_s is None else self._clock.monotonic() - state.began_s
         if state.has_ended:
-            raise LoopDown("loop_ended", f"{name} ended")
+            return LoopDown("loop_ended", f"{name} ended")
         if state.failures >= FAILURES_MAX:
-            raise LoopDown("loop_fails", f"{name} failed {state.failures} times in a row: {state.last_error}")
+            return LoopDown("loop_fails", f"{name} failed {state.failures} times in a row: {state.last_error}")
         if stands_s > limits.RUN_ONCE_S_MAX:
-            raise LoopDown("loop_hangs", f"{name} is in one round for {stands_s:.0f} s")
+            return LoopDown("loop_hangs", f"{name} is in one round for {stands_s:.0f} s")
+        return None
 
     async def run(self, loops: Sequence[Loop], stop: asyncio.Event) -> None:
         """Run *loops* side by side; returns when every one has ended."""

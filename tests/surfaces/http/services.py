@@ -25,6 +25,7 @@ from observatory.engine.migrations import load_migrations
 from observatory.engine.sqlite_file import SqliteFile
 from observatory.engine.writers import WriterThread
 from observatory.event_bus.in_process import InProcessBus
+from observatory.event_log.port import EventLog
 from observatory.event_log.sqlite import SqliteEventLog
 from observatory.gateway.bulk import Bulk
 from observatory.gateway.dead_letters import DeadLetters
@@ -33,11 +34,18 @@ from observatory.gateway.http import create_gateway_app
 from observatory.gateway.queue_control import QueueControl
 from observatory.gateway.rebuilding import Rebuilding
 from observatory.gateway.schedules import ScheduleGateway
+from observatory.job_store.attempt_logs import AttemptLogs
+from observatory.job_store.port import JobQueries, JobStore, Outbox
+from observatory.job_store.pruning import Pruning
+from observatory.job_store.queues import Queues
+from observatory.job_store.schedules import Schedules
+from observatory.job_store.selections import Selections
 from observatory.job_store.sqlite import (
     MIGRATIONS,
     SqliteAttemptLogs,
     SqliteJobQueries,
     SqliteJobStore,
+    SqliteOutbox,
     SqlitePruning,
     SqliteQueues,
     SqliteSchedules,
@@ -50,9 +58,11 @@ from observatory.read_model.read_model import ReadModel
 from observatory.read_model.schedules import ScheduleReadModel
 from observatory.read_model.stream import Streams
 from observatory.testing.manual_sources import BEGINNING, ManualClock, SeededIds
+from observatory.view_store.port import ViewStore
 from observatory.view_store.projection import Projection
 from observatory.view_store.sqlite import SqliteViewStore
 from observatory.web_server.http import create_web_app
+from tests.conformance.opened import Truth
 
 VERSION = (Path(__file__).parents[3] / "VERSION").read_text().strip()
 TOKEN = "token-of-the-tests-0123456789"
@@ -71,30 +81,35 @@ class World:
 
     clock: ManualClock
     ids: Ids
-    file: SqliteFile
-    store: SqliteJobStore
-    queries: SqliteJobQueries
-    schedules: SqliteSchedules
+    store: JobStore
+    queries: JobQueries
+    queues: Queues
+    selections: Selections
+    attempt_logs: AttemptLogs
+    schedules: Schedules
     bus: InProcessBus
-    log: SqliteEventLog
-    views: SqliteViewStore
-    pruning: SqlitePruning
+    outbox: Outbox
+    log: EventLog
+    views: ViewStore
+    pruning: Pruning
     policy: RetentionPolicy
+    given_file: SqliteFile | None = None
 
     @property
-    def attempt_logs(self) -> SqliteAttemptLogs:
-        return SqliteAttemptLogs(self.file, clock=self.clock)
+    def file(self) -> SqliteFile:
+        """Where everything lies, for who damages it."""
+        assert self.given_file is not None, "only of the embedded drivers"
+        return self.given_file
 
     def gateway(self, **settings: Any) -> ServiceApp:
         gateway = Gateway(self.store, self.queries, self.bus, clock=self.clock, ids=self.ids)
-        selections = SqliteSelections(self.file)
         return create_gateway_app(
             gateway,
             ScheduleGateway(self.schedules, gateway.types, clock=self.clock),
             rebuilding=Rebuilding(views=self.views, log=self.log),
             queue_control=QueueControl(self.queues, self.bus),
-            bulk=Bulk(self.store, selections, self.bus, ids=self.ids),
-            dead_letters=DeadLetters(gateway, selections, clock=self.clock),
+            bulk=Bulk(self.store, self.selections, self.bus, ids=self.ids),
+            dead_letters=DeadLetters(gateway, self.selections, clock=self.clock),
             edge=edge("gateway", **settings),
             **self.parts(),
         )
@@ -105,6 +120,7 @@ class World:
         streams: Streams | None = None,
         loops: Sequence[Check] = (),
         here: str | None = None,
+        is_alone: bool = True,
         **settings: Any,
     ) -> ServiceApp:
         model = ReadModel(
@@ -125,11 +141,13 @@ class World:
             Explaining(
                 self.queries,
                 self.queues,
-                SqliteSelections(self.file),
+                self.selections,
                 self.schedules,
                 self.log,
+                outbox=self.outbox,
                 loops=loops,
                 here=here,
+                is_alone=is_alone,
             ),
             streams=streams or self.ended_streams(),
             edge=edge("read-model", **settings),
@@ -159,10 +177,6 @@ class World:
             "ids": self.ids,
         }
 
-    @property
-    def queues(self) -> SqliteQueues:
-        return SqliteQueues(self.file, clock=self.clock)
-
     async def fold(self) -> None:
         """Bring the stats view up to the log."""
         projection = Projection(STATS_VIEW, StatsView, fold_stats, store=self.views, ids=self.ids)
@@ -188,19 +202,43 @@ async def open_world(folder: Path, now: datetime = BEGINNING) -> AsyncIterator[W
         producer = Producer(service="test", instance_id="test-1", version=VERSION)
         store = SqliteJobStore(file, producer=producer, clock=clock, ids=ids)
         yield World(
-            clock,
-            ids,
-            file,
-            store,
-            SqliteJobQueries(file),
-            SqliteSchedules(file, store=store, clock=clock),
-            InProcessBus(),
-            SqliteEventLog(file),
-            SqliteViewStore(file),
-            SqlitePruning(file, clock=clock),
-            RetentionPolicy(),
+            clock=clock,
+            ids=ids,
+            store=store,
+            queries=SqliteJobQueries(file),
+            queues=SqliteQueues(file, clock=clock),
+            selections=SqliteSelections(file),
+            attempt_logs=SqliteAttemptLogs(file, clock=clock),
+            schedules=SqliteSchedules(file, store=store, clock=clock),
+            bus=InProcessBus(),
+            outbox=SqliteOutbox(file),
+            log=SqliteEventLog(file),
+            views=SqliteViewStore(file),
+            pruning=SqlitePruning(file, clock=clock),
+            policy=RetentionPolicy(),
+            given_file=file,
         )
         await file.close()
+
+
+def world_over(truth: Truth) -> World:
+    """The same over the drivers of *truth*, whatever they are."""
+    return World(
+        clock=truth.clock,
+        ids=truth.ids,
+        store=truth.store,
+        queries=truth.queries,
+        queues=truth.queues,
+        selections=truth.selections,
+        attempt_logs=truth.attempt_logs,
+        schedules=truth.schedules,
+        bus=InProcessBus(),
+        outbox=truth.outbox,
+        log=truth.log,
+        views=truth.views,
+        pruning=truth.pruning,
+        policy=RetentionPolicy(),
+    )
 
 
 def client(app: Any, **options: Any) -> httpx2.AsyncClient:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from observatory.contracts import validate
+from observatory.core import limits
 from observatory.core.job import Job
 from observatory.edge.health import Check
 from observatory.job_store.port import WorkerInfo
@@ -58,6 +59,10 @@ class Stage:
         self.loops: list[Check] = []
         """What the read model knows of the loops of its process."""
         self.here: str | None = None
+        self.is_alone = True
+        """Whether the read model's process runs all loops itself."""
+        self.relays = True
+        """Whether everything is published before somebody asks."""
         self._workers: list[Worker] = []
         self._gates: list[handlers.Gate] = []
         self._ending = contextlib.AsyncExitStack()
@@ -74,8 +79,16 @@ class Stage:
 
     async def asked(self, job_id: str) -> Any:
         """The whole answer of the route."""
-        async with client(self.world.read_model(loops=self.loops, here=self.here)) as http:
+        if self.relays:
+            await self.publish()
+        async with client(self.world.read_model(loops=self.loops, here=self.here, is_alone=self.is_alone)) as http:
             return await http.get(f"/jobs/{job_id}/explain")
+
+    async def publish(self) -> None:
+        """Take everything out of the outbox, as a relay does."""
+        outbox = self.world.outbox
+        while events := await outbox.unpublished(count_max=limits.RELAY_BATCH_MAX):
+            await outbox.confirm(events[-1].position or 0)
 
     async def explain(self, job_id: str) -> dict[str, Any]:
         answer = await self.asked(job_id)
@@ -144,6 +157,13 @@ class Stage:
         self.world.clock.advance(seconds)
         await worker.heartbeats.run_once()
 
+    async def heard_of(self, role: str = "maintenance", **fields: Any) -> WorkerInfo:
+        """Another process, which says now what *fields* say."""
+        usual = {"instance_id": f"{role}-1", "host": "elsewhere", "pid": 77, "version": "0", "slots": 0}
+        info = WorkerInfo(**({"started_at": self.world.clock.now(), "role": role} | usual | fields))
+        await self.world.store.heartbeat(info, [], lease_s=limits.LEASE_S)
+        return info
+
     # --- loops ----------------------------------------------------------------------------------
 
     async def fails(self, loop: Loop) -> None:
@@ -174,10 +194,15 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
+async def staged(world: World) -> AsyncGenerator[Stage]:
+    stage = Stage(world)
+    try:
+        yield stage
+    finally:
+        await stage.close()
+
+
+@contextlib.asynccontextmanager
 async def open_stage(folder: Path) -> AsyncGenerator[Stage]:
-    async with open_world(folder) as world:
-        stage = Stage(world)
-        try:
-            yield stage
-        finally:
-            await stage.close()
+    async with open_world(folder) as world, staged(world) as stage:
+        yield stage

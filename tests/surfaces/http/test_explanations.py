@@ -9,13 +9,14 @@ import pytest
 from observatory.core import limits
 from observatory.core.errors import LogUnavailable, StoreUnavailable
 from observatory.core.explain.explanation import Code
-from observatory.job_store.sqlite import SqliteSelections
+from observatory.core.worker import Down
 from observatory.maintenance.due_jobs import DueJobs
 from observatory.maintenance.rescuer import Rescuer
 from observatory.read_model.explaining import Explaining
 from observatory.runtime.sources import SystemClock
-from tests.surfaces.http.services import client, problem
-from tests.surfaces.http.stage import Faulty, NoChance, Stage, open_stage
+from tests.conformance.postgres import PostgresEngine
+from tests.surfaces.http.services import client, problem, world_over
+from tests.surfaces.http.stage import Faulty, NoChance, Stage, open_stage, staged
 
 NO_JOB = "00000000-0000-7000-8000-000000000000"
 IN_A_MINUTE = "2026-01-01T00:01:00Z"
@@ -40,8 +41,26 @@ async def stage(tmp_path: Path) -> AsyncGenerator[Stage]:
         yield stage
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+async def each(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Stage]:
+    """A stage over the drivers of each engine."""
+    if request.param == "sqlite":
+        async with open_stage(tmp_path) as stage:
+            yield stage
+        return
+    engine = PostgresEngine(name="postgres", server=request.getfixturevalue("postgres_server"))
+    truth = engine.open_truth(tmp_path)
+    try:
+        async with staged(world_over(truth)) as stage:
+            yield stage
+    finally:
+        truth.end()
+        engine.drop(tmp_path)
+
+
 @pytest.mark.parametrize("code", STAGED)
-async def test_a_staged_situation_has_its_code_and_its_evidence(stage: Stage, code: Code) -> None:
+async def test_a_staged_situation_has_its_code_and_its_evidence(each: Stage, code: Code) -> None:
+    stage = each
     job_id, evidence = await STAGED[code](stage)
 
     found = await stage.explain(job_id)
@@ -353,7 +372,7 @@ async def discarded(stage: Stage) -> Staged:
 async def attempts_used_up(stage: Stage) -> Staged:
     job_id = await stage.run(await stage.processor(), type="raise", payload={"message": "no disk"}, maxAttempts=1)
     await stage.post(f"/jobs/{job_id}/retry")
-    again = await SqliteSelections(stage.world.file).retry_of(job_id)
+    again = await stage.world.selections.retry_of(job_id)
     wanted = {"attempt": 1, "maxAttempts": 1, "errorType": "Broken", "errorMessage": "no disk"}
     return job_id, wanted | {"retriedBy": again}
 
@@ -424,6 +443,163 @@ async def test_where_too_much_waits_it_is_not_counted(stage: Stage, monkeypatch:
     assert "jobsAhead" not in found["evidence"]
 
 
+async def test_what_waits_where_nothing_is_claimed_is_not_ahead_of_it(
+    each: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = await each.processor(slots=2)
+    await each.post("/queues/mail/pause", {})
+    await each.post("/queues/print/concurrency", {"concurrencyMax": 1})
+    await each.stuck(worker, queue="print")
+    for queue in ("mail", "print"):
+        for _ in range(3):
+            await each.submit(type="quick", queue=queue, priority=0)
+    monkeypatch.setattr(limits, "PAGE_ITEMS_MAX", 5)
+    urgent = await each.submit(type="quick", priority=1)
+    job_id = await each.submit(type="quick")
+
+    found = await each.explain(job_id)
+
+    assert found["code"] == "waiting_behind_others"
+    assert (found["evidence"]["jobsAhead"], found["evidence"]["firstAhead"]) == (1, urgent)
+    assert (await each.explain(urgent))["code"] == "about_to_be_claimed"
+
+
+@pytest.mark.parametrize(
+    "code", [Code.QUEUE_PAUSED, Code.NO_LIVE_PROCESSOR, Code.PROCESSORS_DRAINING, Code.CLAIMS_DOWN]
+)
+async def test_a_worse_reason_comes_before_all_that_waits_as_well(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, code: Code
+) -> None:
+    job_id, _ = await STAGED[code](stage)
+    queue = (await stage.job(job_id)).queue
+    for _ in range(5):
+        await stage.submit(type="quick", queue=queue, priority=0)
+    monkeypatch.setattr(limits, "PAGE_ITEMS_MAX", 3)
+
+    assert (await stage.explain(job_id))["code"] == code
+
+
+# --- what other processes do ----------------------------------------------------------------------
+
+MAINTENANCE = ("relay", "due_jobs", "rescuer", "scheduler", "pruner")
+
+
+async def overdue(stage: Stage) -> str:
+    job_id = await stage.submit(runAt=IN_A_MINUTE)
+    stage.world.clock.advance(61.0)
+    return job_id
+
+
+def of(found: dict[str, Any], name: str) -> dict[str, Any] | None:
+    return next((one for one in found["evidence"].get("down", []) if one["name"] == name), None)
+
+
+async def test_a_loop_that_no_process_ever_ran_is_the_reason(each: Stage) -> None:
+    each.is_alone = False
+    await each.heard_of("metrics-engine", loops=("metrics_engine",))
+
+    found = await each.explain(await overdue(each))
+
+    assert found["code"] == "due_loop_down"
+    assert of(found, "due_jobs") == {"name": "due_jobs", "reason": "never_announced"}
+    assert found["change"]["command"] == "odd-dashboard serve maintenance"
+
+
+async def test_a_process_that_is_not_heard_of_any_more_is_named_with_all_that_it_ran(each: Stage) -> None:
+    each.is_alone = False
+    await each.heard_of(loops=MAINTENANCE)
+    await each.heard_of("metrics-engine", loops=("metrics_engine",))
+
+    found = await each.explain(await overdue(each))
+
+    assert found["code"] == "due_loop_down"
+    process = {"role": "maintenance", "instanceId": "maintenance-1", "host": "elsewhere", "pid": 77}
+    assert of(found, "due_jobs") == {
+        "name": "due_jobs", "reason": "not_heard_of", "heartbeatAgeSeconds": 61.0
+    } | process  # fmt: skip
+    assert [one["name"] for one in found["evidence"]["down"]] == [*MAINTENANCE, "metrics_engine"]
+    assert "the maintenance process 77 on elsewhere was last heard of 1 min 1 s ago" in found["summary"]
+
+
+async def test_a_loop_that_fails_elsewhere_is_the_reason_unless_another_process_runs_it(each: Stage) -> None:
+    each.is_alone = False
+    job_id = await overdue(each)
+    await each.heard_of(loops=MAINTENANCE, down=(Down(name="due_jobs", reason="loop_hangs"),))
+
+    broken = await each.explain(job_id)
+    await each.heard_of(instance_id="maintenance-2", loops=MAINTENANCE)
+    mended = await each.explain(job_id)
+    await each.heard_of(instance_id="maintenance-2", loops=MAINTENANCE, is_draining=True)
+
+    assert (broken["code"], (of(broken, "due_jobs") or {})["reason"]) == ("due_loop_down", "loop_hangs")
+    assert (mended["code"], of(mended, "due_jobs")) == ("due_now", None)
+    assert (await each.explain(job_id))["code"] == "due_loop_down"
+
+
+async def test_the_rescuer_of_another_process_is_the_reason_when_a_lease_has_ended(each: Stage) -> None:
+    each.is_alone = False
+    job_id = await each.stuck(await each.processor())
+    each.world.clock.advance(limits.LEASE_S)
+    await each.heard_of(loops=MAINTENANCE, down=(Down(name="rescuer", reason="loop_fails"),))
+
+    found = await each.explain(job_id)
+
+    assert found["code"] == "rescuer_down"
+    assert (of(found, "rescuer") or {})["instanceId"] == "maintenance-1"
+
+
+async def test_claims_that_fail_in_every_processor_elsewhere_are_the_reason(each: Stage) -> None:
+    down = (Down(name="processor_claims", reason="loop_fails"),)
+    await each.heard_of("processor", slots=2, types=("quick",), down=down)
+    job_id = await each.submit(type="quick")
+
+    broken = await each.explain(job_id)
+    await each.heard_of("processor", instance_id="processor-2", slots=2, types=("quick",))
+
+    assert (broken["code"], (of(broken, "processor_claims") or {})["pid"]) == ("claims_down", 77)
+    mended = await each.explain(job_id)
+    assert (mended["code"], mended["evidence"]["slots"]) == ("about_to_be_claimed", 2)
+
+
+async def test_an_outcome_that_its_processor_elsewhere_cannot_record_is_the_reason(each: Stage) -> None:
+    worker = await each.processor()
+    job_id = await each.submit(type="quick")
+    await worker.claims.run_once()
+    await each.ended(worker)
+    each.world.clock.advance(2.0)
+    down = (Down(name="processor_settles", reason="loop_fails"),)
+    await each.heard_of("processor", instance_id=worker.info.instance_id, slots=1, types=worker.info.types, down=down)
+
+    found = await each.explain(job_id)
+
+    assert (found["code"], (of(found, "processor_settles") or {})["reason"]) == ("settles_down", "loop_fails")
+
+
+async def test_a_relay_that_does_not_keep_up_is_named_and_is_not_the_reason(each: Stage) -> None:
+    await each.publish()
+    each.relays = False
+    job_id = await each.submit(type="nobody")
+    each.world.clock.advance(limits.EXPLAIN_RELAY_LATE_S)
+    before = await each.explain(job_id)
+    each.world.clock.advance(1.0)
+
+    found = await each.explain(job_id)
+
+    assert of(before, "relay") is None
+    assert found["code"] == "type_never_announced"
+    assert of(found, "relay") == {"name": "relay", "reason": "behind", "behindSeconds": 6.0}
+
+
+async def test_only_processors_are_listed_as_workers(stage: Stage) -> None:
+    await stage.heard_of(loops=MAINTENANCE)
+    worker = await stage.processor()
+
+    async with client(stage.world.read_model()) as http:
+        items = (await http.get("/workers")).json()["items"]
+
+    assert [one["instanceId"] for one in items] == [worker.info.instance_id]
+
+
 # --- when something is missing --------------------------------------------------------------------
 
 
@@ -459,7 +635,7 @@ async def test_a_damaged_job_beside_it_holds_up_no_explanation(stage: Stage) -> 
     assert found["code"] == "processors_busy"
 
 
-@pytest.mark.parametrize("method", ["job", "workers", "types", "queue_depths", "jobs"])
+@pytest.mark.parametrize("method", ["job", "processes", "types", "queue_depths", "jobs"])
 async def test_a_store_that_does_not_answer_is_503_and_named(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
@@ -499,12 +675,12 @@ async def test_a_job_that_changes_while_it_is_looked_up_is_looked_up_again(stage
     class ClaimsMeanwhile(Faulty):
         """While the processors are looked up for the first time, one of them takes the job."""
 
-        async def workers(self) -> Any:
+        async def processes(self) -> Any:
             await worker.claims.run_once()
-            return await world.queries.workers()
+            return await world.queries.processes()
 
     queries: Any = ClaimsMeanwhile(world.queries)
-    explaining = Explaining(queries, world.queues, SqliteSelections(world.file), world.schedules, world.log)
+    explaining = Explaining(queries, world.queues, world.selections, world.schedules, world.log, outbox=world.outbox)
 
     found = await explaining.explanation(job_id)
 

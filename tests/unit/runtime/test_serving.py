@@ -33,7 +33,7 @@ class Database:
         self.schema = Schema(place="the database", number=7, newest=7)
         self.is_closed = False
 
-    def open(self, settings: Settings, sources: Sources) -> Ports:
+    def open(self, settings: Settings, sources: Sources, *, role: str) -> Ports:
         ports = sqlite_ports(open_file(self.path)[0], sources)
 
         async def check() -> None:
@@ -222,6 +222,6 @@ async def test_each_start_is_a_new_instance(play: Any, database: Database) -> No
     file, _ = open_file(database.path)
     sources = serving.system_sources()
     ports = sqlite_ports(file, sources)
-    workers = await ports.queries.workers()
+    workers = await ports.queries.processes()
     await ports.close()
     assert len({worker.instance_id for worker in workers}) == 2

@@ -4,6 +4,7 @@ from typing import Final
 
 from observatory.core import limits
 from observatory.core.explain.explanation import Change, Evidence, Finding
+from observatory.core.explain.parts import again, how
 from observatory.core.explain.situation import Situation
 from observatory.core.explain.words import duration, instant, kept, quoted
 from observatory.core.job import JobError
@@ -14,15 +15,15 @@ ABANDONED: Final = "Abandoned"
 
 
 def due_loop_down(seen: Situation) -> Finding | None:
-    """Due, and the loop that moves due jobs does not work in the process that was asked."""
-    reason = seen.reason_down(DUE_LOOP)
-    if reason is None or not _is_due(seen):
+    """Due, and the loop that moves due jobs does not work, here or in the process that runs it."""
+    part = seen.down_part(DUE_LOOP)
+    if part is None or not _is_due(seen):
         return None
     return Finding(
         summary=f"It was due {duration(seen.age_s(seen.job.run_at))} ago and is not PENDING yet: the loop that moves "
-        f"due jobs does not work ({reason}).",
+        f"due jobs does not work ({how(part)}).",
         evidence=_evidence(seen),
-        change=Change(text="when the loop of due jobs works again; the log of its process says why it does not"),
+        change=again(part, "the loop of due jobs"),
     )
 
 
@@ -121,7 +122,6 @@ def _evidence(seen: Situation) -> Evidence:
         overdue_seconds=-in_s if in_s <= 0 else None,
         attempt=seen.job.attempt,
         max_attempts=seen.job.max_attempts,
-        down=seen.down,
     )
 
 
@@ -139,5 +139,4 @@ def _attempt_evidence(seen: Situation) -> Evidence:
         started_at=seen.job.started_at,
         timeout_seconds=seen.job.timeout_seconds,
         history_is_behind=seen.last_event is None,
-        down=seen.down,
     )

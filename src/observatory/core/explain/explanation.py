@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from observatory.core.job import JobStatus
+from observatory.core.worker import Down
 
 
 class Code(StrEnum):
@@ -54,15 +55,6 @@ class Code(StrEnum):
     DISCARDED = "discarded"
     ATTEMPTS_USED_UP = "attempts_used_up"
     CANCELLED = "cancelled"
-
-
-class Down(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A part that does not work."""
-
-    name: str
-    """As `/readyz` names it: `due_jobs`, `rescuer`, `relay`, `event_log`…"""
-    reason: str
-    """Stable word: `loop_fails`, `loop_hangs`, `loop_ended`, `timed_out`, `log_unavailable`…"""
 
 
 class ProcessorSeen(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -138,7 +130,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     retried_by: str | None = None
     """The first job that repeats this one."""
     down: tuple[Down, ...] = ()
-    """Parts that do not work, whether the job waits for them or not."""
+    """Parts that do not work, whether the job waits for them or not. A rule names only those of its processors."""
     history_is_behind: bool = False
     """True when the newest event of the job was not in the event log yet, or the log did not answer."""
 

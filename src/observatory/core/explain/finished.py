@@ -131,5 +131,4 @@ def _evidence(seen: Situation) -> Evidence:
         cancel_requested_at=job.cancel_requested_at,
         retried_by=seen.retried_by,
         history_is_behind=job.status is JobStatus.FAILED and seen.last_event is None,
-        down=seen.down,
     )

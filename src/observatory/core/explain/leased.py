@@ -7,7 +7,8 @@ from typing import Final
 
 from observatory.core import limits
 from observatory.core.explain.explanation import Change, Evidence, Finding
-from observatory.core.explain.processors import seen_processors
+from observatory.core.explain.parts import again, how
+from observatory.core.explain.processors import parts_down, seen_processors
 from observatory.core.explain.situation import Situation
 from observatory.core.explain.words import duration, instant
 from observatory.core.job import JobStatus
@@ -21,15 +22,15 @@ SETTLE_LOOP: Final = "processor_settles"
 
 
 def rescuer_down(seen: Situation) -> Finding | None:
-    """The lease has ended, and the rescuer of the process that was asked does not work."""
-    reason = seen.reason_down(RESCUER)
-    if reason is None or not lease_has_ended(seen.job, seen.now):
+    """The lease has ended, and the rescuer does not work, here or in the process that runs it."""
+    part = seen.down_part(RESCUER)
+    if part is None or not lease_has_ended(seen.job, seen.now):
         return None
     return Finding(
         summary=f"Its lease ended {duration(_lease_overdue_s(seen))} ago, and nobody rescues it: the rescuer does "
-        f"not work ({reason}).",
+        f"not work ({how(part)}).",
         evidence=_evidence(seen),
-        change=Change(text="when the rescuer works again; the log of its process says why it does not"),
+        change=again(part, "the rescuer"),
     )
 
 
@@ -96,13 +97,13 @@ def waiting_for_slot(seen: Situation) -> Finding:
 
 
 def settles_down(seen: Situation) -> Finding | None:
-    """Its handler has ended, and the processor of the process that was asked cannot record it."""
-    reason = seen.reason_down(SETTLE_LOOP)
-    if reason is None or seen.job.worker != seen.here or not _has_ended(seen):
+    """Its handler has ended, and its processor cannot record it."""
+    part = None if seen.holder is None else seen.down_of(seen.holder, SETTLE_LOOP)
+    if part is None or not _has_ended(seen):
         return None
     return Finding(
         summary=f"Its handler has ended, and its processor cannot record the outcome: its loop does not work "
-        f"({reason}).",
+        f"({how(part)}).",
         evidence=_evidence(seen),
         change=Change(text="when that loop works again; the log of its process says why it does not"),
     )
@@ -269,5 +270,5 @@ def _evidence(seen: Situation) -> Evidence:
         runs_compared=len(seen.runs_s) if usual_s is not None else None,
         cancel_requested_at=asked_at,
         cancel_age_seconds=None if asked_at is None else seen.age_s(asked_at),
-        down=seen.down,
+        down=() if holder is None else parts_down(seen, [holder]),
     )

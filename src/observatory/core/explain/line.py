@@ -6,6 +6,14 @@ from observatory.core.job import Job
 from observatory.core.queue import Admission, QueueSetting
 
 
+def open_queues(
+    queues: Iterable[str], *, settings: Iterable[QueueSetting], leased: Mapping[str, int]
+) -> frozenset[str]:
+    """Those of *queues* from which a claim may take anything."""
+    admission = _admission(settings, leased, count_max=1)
+    return frozenset(queue for queue in queues if admission.admits(queue))
+
+
 def claimed_before(
     job: Job,
     pending: Sequence[Job],
@@ -18,18 +26,11 @@ def claimed_before(
     Those of *pending* that a claim with enough slots takes before *job*, in the order in which it takes them.
 
     Args:
-        pending: PENDING jobs, newest accepted first.
+        pending: PENDING jobs, of each queue newest accepted first.
         types: What the processors know that would claim *job*.
         leased: Jobs under a lease, by queue.
     """
-    settings = tuple(settings)
-    limited = {setting.queue: setting.concurrency_max for setting in settings if setting.concurrency_max is not None}
-    admission = Admission(
-        paused=[setting.queue for setting in settings if setting.is_paused],
-        concurrency_max=limited,
-        leased=leased,
-        count_max=len(pending),
-    )
+    admission = _admission(settings, leased, count_max=len(pending))
     before: list[Job] = []
     accepted = list(reversed(pending))
     # What is equal otherwise stays in the order of acceptance.
@@ -40,3 +41,10 @@ def claimed_before(
             admission.take(one.queue)
             before.append(one)
     return []
+
+
+def _admission(settings: Iterable[QueueSetting], leased: Mapping[str, int], *, count_max: int) -> Admission:
+    settings = tuple(settings)
+    limited = {setting.queue: setting.concurrency_max for setting in settings if setting.concurrency_max is not None}
+    paused = [setting.queue for setting in settings if setting.is_paused]
+    return Admission(paused=paused, concurrency_max=limited, leased=leased, count_max=count_max)

@@ -121,7 +121,7 @@ def explain(seen: Situation) -> Explanation:
         status=seen.job.status,
         code=code,
         summary=finding.summary,
-        evidence=finding.evidence,
+        evidence=msgspec.structs.replace(finding.evidence, down=(*seen.down, *finding.evidence.down)),
         change=finding.change,
         also=tuple(other for other, _ in (*found[1:], *_found(rules.later, seen))),
         as_of=seen.now,

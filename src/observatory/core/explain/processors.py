@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from observatory.core import limits
+from observatory.core.explain.elsewhere import told_by
 from observatory.core.explain.explanation import ProcessorSeen
 from observatory.core.explain.situation import Situation
-from observatory.core.worker import WorkerInfo
+from observatory.core.worker import Down, WorkerInfo
 
 
 def slots_of(seen: Situation) -> int:
@@ -21,6 +22,12 @@ def free_slots(seen: Situation) -> int:
 def seen_processors(seen: Situation, workers: Sequence[WorkerInfo]) -> tuple[ProcessorSeen, ...]:
     """The first of *workers*, at most `limits.EXPLAIN_NAMED_MAX`."""
     return tuple(_seen(seen, one) for one in workers[: limits.EXPLAIN_NAMED_MAX])
+
+
+def parts_down(seen: Situation, workers: Sequence[WorkerInfo]) -> tuple[Down, ...]:
+    """What does not work of the first of *workers*, beside what does not work for all."""
+    told = [one for worker in workers if worker.instance_id != seen.here for one in told_by(worker, seen.now)]
+    return tuple(told[: limits.EXPLAIN_NAMED_MAX])
 
 
 def _seen(seen: Situation, worker: WorkerInfo) -> ProcessorSeen:

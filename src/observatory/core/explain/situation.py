@@ -1,13 +1,16 @@
 """Everything that was looked up about one job, at one moment."""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
-from observatory.core.explain.explanation import Down
+from observatory.core.explain.elsewhere import told_by
 from observatory.core.job import Job
 from observatory.core.queue import QueueSetting
-from observatory.core.worker import WorkerInfo
+from observatory.core.worker import Down, WorkerInfo
+
+CLAIM_LOOP: Final = "processor_claims"
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +57,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """None when it is not in the log yet, or the log did not answer."""
     retried_by: str | None = None
     down: tuple[Down, ...] = ()
-    """What does not work in the process that was asked, or was to be asked and did not answer."""
+    """What does not work in the process that was asked, was to be asked and did not answer, or is run by others."""
     here: str | None = None
     """Instance id of the processor of that process; None when it has none."""
 
@@ -64,9 +67,14 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(one for one in self.workers if self.job.type in one.types and one.is_alive(self.now))
 
     @property
-    def claiming(self) -> tuple[WorkerInfo, ...]:
-        """Those of them that would claim it."""
+    def willing(self) -> tuple[WorkerInfo, ...]:
+        """Those of them that do not drain."""
         return tuple(one for one in self.knowing if not one.is_draining)
+
+    @property
+    def claiming(self) -> tuple[WorkerInfo, ...]:
+        """Those of them that would claim it: their claims work, as far as is known."""
+        return tuple(one for one in self.willing if self.down_of(one, CLAIM_LOOP) is None)
 
     @property
     def holder(self) -> WorkerInfo | None:
@@ -77,9 +85,15 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         """Attempts that run there: by the truth, which is younger than the last heartbeat."""
         return worker.running if self.executing is None else self.executing.get(worker.instance_id, 0)
 
-    def reason_down(self, name: str) -> str | None:
-        """Why the part of that name does not work; None when it works, as far as is known here."""
-        return next((one.reason for one in self.down if one.name == name), None)
+    def down_part(self, name: str) -> Down | None:
+        """The part of that name, when it does not work; None when it works, as far as is known."""
+        return next((one for one in self.down if one.name == name), None)
+
+    def down_of(self, worker: WorkerInfo, name: str) -> Down | None:
+        """As `down_part`, of *worker*: what its process says when it is asked, else what its last heartbeat said."""
+        if worker.instance_id == self.here:
+            return self.down_part(name)
+        return next((one for one in told_by(worker, self.now) if one.name == name), None)
 
     def age_s(self, at: datetime) -> float:
         """Seconds from *at* to now, never below 0."""

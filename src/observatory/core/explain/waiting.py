@@ -1,17 +1,13 @@
 """Why a PENDING job waits: for its queue, or for a processor that knows its type and has a free slot."""
 
-from typing import Final
-
 from observatory.core import limits
 from observatory.core.explain.explanation import Change, Evidence, Finding
-from observatory.core.explain.processors import free_slots, seen_processors, slots_of
-from observatory.core.explain.situation import Situation
+from observatory.core.explain.parts import how
+from observatory.core.explain.processors import free_slots, parts_down, seen_processors, slots_of
+from observatory.core.explain.situation import CLAIM_LOOP, Situation
 from observatory.core.explain.words import counted, duration, instant, kept, quoted
 from observatory.core.queue import Admission
 from observatory.core.worker import WorkerInfo
-
-CLAIM_LOOP: Final = "processor_claims"
-
 
 # --- what no processor can change -----------------------------------------------------------------
 
@@ -72,7 +68,7 @@ def no_live_processor(seen: Situation) -> Finding | None:
 
 def processors_draining(seen: Situation) -> Finding | None:
     """Every live processor of its type claims nothing more."""
-    if not seen.knowing or seen.claiming:
+    if not seen.knowing or seen.willing:
         return None
     return Finding(
         summary=f"Every live processor of the type {seen.job.type} is about to stop and claims nothing more "
@@ -108,14 +104,15 @@ def queue_at_limit(seen: Situation) -> Finding | None:
 
 
 def claims_down(seen: Situation) -> Finding | None:
-    """The only processor that would claim it is that of the process that was asked, and its claims do not work."""
-    reason = seen.reason_down(CLAIM_LOOP)
-    if reason is None or not seen.claiming or any(one.instance_id != seen.here for one in seen.claiming):
+    """There are processors that would claim it, and the claims of none of them work."""
+    if not seen.willing or seen.claiming:
         return None
+    parts = [part for one in seen.willing if (part := seen.down_of(one, CLAIM_LOOP)) is not None]
     return Finding(
-        summary=f"The only processor of the type {seen.job.type} cannot claim: its loop does not work ({reason}).",
+        summary=f"{counted(len(seen.willing), 'processor')} of the type {seen.job.type} cannot claim: the loop does "
+        f"not work ({how(parts[0])}).",
         evidence=_evidence(seen),
-        change=Change(text="when the claims of that processor work again; its log says why they do not"),
+        change=Change(text="when the claims of such a processor work again; its log says why they do not"),
     )
 
 
@@ -212,12 +209,12 @@ def _evidence(seen: Situation) -> Evidence:
         run_at=job.run_at,
         ready_at=job.updated_at,
         ready_seconds=seen.age_s(job.updated_at),
-        processors=seen_processors(seen, seen.claiming),
+        processors=seen_processors(seen, seen.claiming or seen.willing),
         slots=slots_of(seen),
         running=sum(seen.running_on(one) for one in seen.claiming),
         abandoned=sum(one.abandoned for one in seen.claiming),
         pending=seen.line.pending,
         jobs_ahead=seen.line.ahead,
         first_ahead=seen.line.first_ahead,
-        down=seen.down,
+        down=parts_down(seen, seen.willing),
     )

@@ -6,6 +6,9 @@ from observatory.core.limits.loops import DUE_SWEEP_S, POLL_S, SWEEP_S
 EXPLAIN_DUE_LATE_S = 10 * DUE_SWEEP_S
 """A due job that is not PENDING for so long says that the loop which moves due jobs is behind."""
 
+EXPLAIN_RELAY_LATE_S = 5.0
+"""An event that waits for so long to be published says that the relay is behind: it looks at least every `POLL_S`."""
+
 EXPLAIN_DEAF_S = POLL_S + 1.0
 """A job that is first in line for a free slot for so long, although each processor looks by itself, is not heard."""
 

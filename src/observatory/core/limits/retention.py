@@ -24,7 +24,10 @@ PRUNE_EVENTS_MAX = 400
 """Events in one piece; a job that has more by itself is a piece of its own."""
 
 PRUNE_PIECE_S = 0.005
-"""How long one piece may hold the writer; the next one is made smaller when it took longer."""
+"""How long one piece may hold the only writer; the next one is made smaller when it took longer."""
+
+PRUNE_SHARED_PIECE_S = 0.1
+"""As above, where others write meanwhile: only the next piece and whoever saves the view wait for it."""
 
 PRUNE_REST_S = 0.005
 """Pause after a piece: the writer is never occupied by pruning for more than half of the time."""

@@ -7,6 +7,7 @@ a commit, so they become visible out of order: what is moved is whatever is ther
 """
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 
 from observatory.core import limits
@@ -87,6 +88,10 @@ class PostgresOutbox:
             stored = await self._database.read(lambda connection: connection.fetchval(SQL["confirmed"]))
         self._confirmed = max(self._confirmed, stored)
         return self._confirmed
+
+    async def waiting_since(self) -> datetime | None:
+        with translated(StoreUnavailable):
+            return await self._database.read(lambda connection: connection.fetchval(SQL["waiting_since"]))
 
     def close(self) -> None:
         """Hear no more."""

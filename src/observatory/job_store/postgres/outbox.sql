@@ -30,3 +30,10 @@ SELECT confirmed_position FROM observatory.published;
 WITH unsynced AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
 UPDATE observatory.published SET confirmed_position = greatest(confirmed_position, $1)
 FROM unsynced WHERE confirmed_position < $1;
+
+-- name: waiting_since — of the oldest event that was not moved, or was moved and not published
+SELECT least(
+    (SELECT occurred_at FROM observatory.outbox ORDER BY number LIMIT 1),
+    (SELECT occurred_at FROM observatory.events
+     WHERE position > (SELECT confirmed_position FROM observatory.published) ORDER BY position LIMIT 1)
+);

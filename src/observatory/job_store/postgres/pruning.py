@@ -9,6 +9,7 @@ import msgspec
 from observatory.core import limits
 from observatory.core.errors import CheckpointMoved, StoreUnavailable
 from observatory.core.retention import RetentionPolicy
+from observatory.core.sources import Clock
 from observatory.engine.named_queries import load_queries
 from observatory.engine.postgres_database import Connection, PostgresDatabase, translated
 from observatory.job_store.expiry import Turn, turns
@@ -37,13 +38,19 @@ class PostgresPruning:
     """
     Implements `Pruning`.
 
-    Nobody waits for a piece of it but the next piece and whoever saves the view: `Pruned.took_s` is 0. Several
-    processes may prune at the same time. The server's own vacuum makes room for new rows out of what was pruned;
-    `give_back` has nothing to do and always returns 0.
+    Several processes may prune at the same time. The server's own vacuum makes room for new rows out of what was
+    pruned; `give_back` has nothing to do and always returns 0.
+
+    Args:
+        clock: Measures; the time is the server's.
     """
 
-    def __init__(self, database: PostgresDatabase) -> None:
+    piece_s: float = limits.PRUNE_SHARED_PIECE_S
+    """Nobody waits for a piece but the next piece and whoever saves the view."""
+
+    def __init__(self, database: PostgresDatabase, *, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._last_type = ""
         """Where the last look ended: the next one begins behind it, so that no type waits for the others."""
         self._unreadable: set[int] = set()
@@ -121,7 +128,13 @@ class PostgresPruning:
     async def prune(self, jobs: Sequence[Expired], folded: Folded) -> Pruned:
         assert len(jobs) <= limits.PRUNE_JOBS_MAX, f"a piece of {len(jobs)} jobs"
         with translated(StoreUnavailable):
-            return await self._database.write(lambda connection: _prune(connection, jobs, folded))
+            return await self._database.write(lambda connection: self._prune(connection, jobs, folded))
+
+    async def _prune(self, connection: Connection, jobs: Sequence[Expired], folded: Folded) -> Pruned:
+        await connection.execute(SQL["lock"])
+        began_s = self._clock.monotonic()
+        going = await _prune(connection, jobs, folded)
+        return Pruned(len(going), sum(job.events for job in going), self._clock.monotonic() - began_s)
 
     async def rollup(self, view: str) -> Rollup:
         with translated(StoreUnavailable):
@@ -145,8 +158,8 @@ def _fitting(candidates: Sequence[_Candidate], events_max: int, *, at_least: int
     return candidates
 
 
-async def _prune(connection: Connection, jobs: Sequence[Expired], folded: Folded) -> Pruned:
-    await connection.execute(SQL["lock"])
+async def _prune(connection: Connection, jobs: Sequence[Expired], folded: Folded) -> list[Expired]:
+    """Those of *jobs* that were removed."""
     view = await connection.fetchrow(SQL["view"], folded.view)
     if view is None or view[0] != folded.generation or view[1] < folded.until:
         stands = None if view is None else tuple(view)
@@ -158,7 +171,7 @@ async def _prune(connection: Connection, jobs: Sequence[Expired], folded: Folded
     await connection.execute(SQL["delete_jobs"], ids)
     rollup = with_pruned(await _rollup(connection, folded.view), going, folded)
     await connection.execute(SQL["save_rollup"], folded.view, *rollup_values(rollup))
-    return Pruned(len(going), sum(job.events for job in going), 0.0)
+    return going
 
 
 async def _going(connection: Connection, jobs: Sequence[Expired]) -> list[Expired]:

@@ -64,9 +64,9 @@ class PostgresJobQueries:
             for queue, counts in by_queue.items()
         ]
 
-    async def workers(self) -> list[WorkerInfo]:
+    async def processes(self) -> list[WorkerInfo]:
         with translated(StoreUnavailable):
-            rows = await self._database.read(lambda connection: connection.fetch(SQL["workers"]))
+            rows = await self._database.read(lambda connection: connection.fetch(SQL["processes"]))
         return [
             msgspec.structs.replace(msgspec.json.decode(document, type=WorkerInfo), heartbeat_at=heartbeat_at)
             for heartbeat_at, document in rows

@@ -12,7 +12,7 @@ SELECT queue, status, count(*), min(run_at) FROM observatory.jobs
 WHERE status <> 'COMPLETED' AND status IN ('SCHEDULED', 'PENDING', 'VALIDATED', 'EXECUTING', 'RETRYING')
 GROUP BY queue, status ORDER BY queue;
 
--- name: workers — newest heartbeat first
+-- name: processes — newest heartbeat first
 SELECT heartbeat_at, document FROM observatory.workers ORDER BY heartbeat_at DESC, instance_id LIMIT 1000;
 
 -- name: types — by name

@@ -13,11 +13,11 @@ from types import MappingProxyType
 
 import msgspec
 
-from observatory.core import limits
 from observatory.core.job import Job
 from observatory.core.queue import Admission
 from observatory.engine.named_queries import load_queries
 from observatory.engine.postgres_database import Connection
+from observatory.job_store.damaged_rows import look_further
 from observatory.job_store.postgres.rows import JOB_COLUMN_COUNT, JOB_COLUMNS, readable_jobs
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
@@ -83,8 +83,6 @@ async def ready_jobs(
     """
     The next *wanted* jobs of *lanes*, in order, locked, and the time after that, None when there are none. Fewer come
     when fewer wait or others hold them.
-
-    Damaged rows stay first in line, so more are looked at, up to `limits.UNREADABLE_ROWS_MAX`, when some are met.
     """
     looked_past = 0
     while True:
@@ -93,6 +91,7 @@ async def ready_jobs(
         given = ([lane.type for lane in lanes], [lane.queue for lane in lanes], rooms)
         rows = await connection.fetch(READY, *given, wanted + looked_past)
         jobs, unreadable = readable_jobs(rows)
-        if len(unreadable) <= looked_past or len(jobs) >= wanted or looked_past == limits.UNREADABLE_ROWS_MAX:
+        further = look_further(looked_past, found=len(jobs), wanted=wanted, damaged=len(unreadable))
+        if further is None:
             return jobs, max((row[JOB_COLUMN_COUNT] for row in rows), default=None)
-        looked_past = min(len(unreadable) + looked_past, limits.UNREADABLE_ROWS_MAX)
+        looked_past = further

@@ -15,6 +15,7 @@ JOB_COLUMNS = (
     "payload, metadata, progress, result, error"
 )
 JOB_COLUMN_COUNT = JOB_COLUMNS.count(",") + 1
+QUEUE = JOB_COLUMNS.split(", ").index("queue")
 IDEMPOTENCY_KEY = JOB_COLUMNS.split(", ").index("idempotency_key")
 
 JOB_TEXTS = ("payload", "metadata", "progress", "result", "error")

@@ -12,7 +12,7 @@ import msgspec
 
 from observatory.core import limits
 from observatory.core.command import Accept, BecomeDue, Claim
-from observatory.core.errors import ObservatoryError, RowUnreadable, StoreUnavailable, UnknownJob
+from observatory.core.errors import ObservatoryError, StoreUnavailable
 from observatory.core.event import Producer
 from observatory.core.handler import TypeInfo
 from observatory.core.job import Job, NewJob
@@ -24,7 +24,8 @@ from observatory.engine.postgres_arrays import columns_of, unnest
 from observatory.engine.postgres_database import Connection, PostgresDatabase, concerns_one_call, translated
 from observatory.engine.postgres_events import VALUE_COLUMNS, VALUE_TYPES, event_values
 from observatory.engine.postgres_notices import COMMITTED, PostgresNotices
-from observatory.job_store.changes import Change, applied, events_of
+from observatory.job_store.changes import Change, decide, events_of
+from observatory.job_store.damaged_rows import look_further
 from observatory.job_store.port import Applied, ExpiredLease, Lease, LeaseState, Order, Submitted, WorkerInfo
 from observatory.job_store.postgres.accepting import accept
 from observatory.job_store.postgres.lookup import job_or_error
@@ -32,6 +33,7 @@ from observatory.job_store.postgres.ready import lock_limits, open_lanes, ready_
 from observatory.job_store.postgres.rows import (
     JOB_COLUMN_COUNT,
     JOB_COLUMNS,
+    QUEUE,
     UPDATED_COLUMNS,
     UPDATED_TYPES,
     readable_jobs,
@@ -144,29 +146,10 @@ class PostgresJobStore:
     async def _apply(self, connection: Connection, orders: Sequence[Order]) -> list[Applied | ObservatoryError]:
         rows = await connection.fetch(LOCK_JOBS, list({order.job_id for order in orders}))
         at = max((row[_NOW] for row in rows), default=None)
-        is_limited = {row[0]: row[_IS_LIMITED] for row in rows}
-        jobs = {row[0]: job_or_error(row) for row in rows}
-        changes: list[Change] = []
-        answers: list[Applied | ObservatoryError] = []
-        for order in orders:
-            job = jobs.get(order.job_id)
-            if job is None or at is None:
-                answers.append(UnknownJob(f"no job has the id {order.job_id}"))
-                continue
-            if isinstance(job, RowUnreadable):
-                answers.append(job)
-                continue
-            try:
-                step = transition(job, order.command, at)
-            except ObservatoryError as refused:
-                answers.append(refused)
-                continue
-            jobs[job.id] = step.job
-            if step.facts:
-                changes.append(Change(step, job.sequence))
-            answers.append(applied(step, job, is_limited=is_limited[job.id]))
-        await self._write(connection, changes)
-        return answers
+        limited = {row[QUEUE] for row in rows if row[_IS_LIMITED]}
+        done = decide(orders, {row[0]: job_or_error(row) for row in rows}, at, limited=limited)
+        await self._write(connection, done.changes)
+        return done.answers
 
     async def heartbeat(self, worker: WorkerInfo, leases: Sequence[Lease], *, lease_s: float) -> list[LeaseState]:
         document = msgspec.json.encode(msgspec.structs.replace(worker, heartbeat_at=None)).decode()
@@ -200,10 +183,10 @@ class PostgresJobStore:
         while True:
             rows = await connection.fetch(DUE, count_max + looked_past)
             jobs, unreadable = readable_jobs(rows)
-            # Damaged rows stay first in line, so those behind them are reached by looking at more.
-            if len(jobs) >= count_max or len(unreadable) <= looked_past or looked_past == limits.UNREADABLE_ROWS_MAX:
+            further = look_further(looked_past, found=len(jobs), wanted=count_max, damaged=len(unreadable))
+            if further is None:
                 break
-            looked_past = min(len(unreadable), limits.UNREADABLE_ROWS_MAX)
+            looked_past = further
         due = jobs[:count_max]
         await self._write(
             connection, [Change(transition(job, BecomeDue(), rows[0][_NOW]), job.sequence) for job in due]

@@ -1,12 +1,14 @@
 """`Outbox` over one `SqliteFile`: the tail of its events."""
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
 
 from observatory.core import limits
 from observatory.core.errors import StoreUnavailable
 from observatory.core.event import Event
+from observatory.engine.instants import from_us
 from observatory.engine.named_queries import load_queries
 from observatory.engine.sqlite_events import read_events
 from observatory.engine.sqlite_file import SqliteFile, translated
@@ -64,6 +66,14 @@ class SqliteOutbox:
 
     async def confirmed(self) -> int:
         return self._confirmed or 0
+
+    async def waiting_since(self) -> datetime | None:
+        after = self._confirmed
+        if after is None:
+            return None
+        with translated(StoreUnavailable):
+            row = await self._file.read(lambda connection: connection.execute(SQL["waiting"], (after,)).fetchone())
+        return None if row is None else from_us(row[0])
 
 
 def _head(connection: Connection) -> int:

@@ -45,6 +45,9 @@ class SqlitePruning:
         clock: The store's.
     """
 
+    piece_s: float = limits.PRUNE_PIECE_S
+    """Nobody else can write meanwhile."""
+
     def __init__(self, file: SqliteFile, *, clock: Clock) -> None:
         self._file = file
         self._clock = clock

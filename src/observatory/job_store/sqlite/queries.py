@@ -72,9 +72,9 @@ class SqliteJobQueries:
             for queue, counts in by_queue.items()
         ]
 
-    async def workers(self) -> list[WorkerInfo]:
+    async def processes(self) -> list[WorkerInfo]:
         with translated(StoreUnavailable):
-            rows = await self._file.read(lambda connection: connection.execute(SQL["workers"]).fetchall())
+            rows = await self._file.read(lambda connection: connection.execute(SQL["processes"]).fetchall())
         return [
             msgspec.structs.replace(
                 msgspec.json.decode(document, type=WorkerInfo), heartbeat_at=from_us_or_none(heartbeat_at)

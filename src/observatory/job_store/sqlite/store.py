@@ -17,9 +17,7 @@ from observatory.core import limits
 from observatory.core.command import Accept, BecomeDue, Claim
 from observatory.core.errors import (
     ObservatoryError,
-    RowUnreadable,
     StoreUnavailable,
-    UnknownJob,
 )
 from observatory.core.event import Producer
 from observatory.core.handler import TypeInfo
@@ -31,7 +29,8 @@ from observatory.engine.named_queries import load_queries
 from observatory.engine.sqlite_events import insert_events
 from observatory.engine.sqlite_file import SqliteFile, translated
 from observatory.engine.sqlite_rows import update_rows
-from observatory.job_store.changes import Change, applied, events_of
+from observatory.job_store.changes import Change, decide, events_of
+from observatory.job_store.damaged_rows import look_further
 from observatory.job_store.port import (
     Applied,
     ExpiredLease,
@@ -119,28 +118,9 @@ class SqliteJobStore:
     def _apply(self, connection: Connection, orders: Sequence[Order]) -> list[Applied | ObservatoryError]:
         job_ids = list(dict.fromkeys(order.job_id for order in orders))
         jobs = jobs_by_id(connection, job_ids)
-        at, limited = self._clock.now(), limited_queues(connection)
-        pending: list[Change] = []
-        answers: list[Applied | ObservatoryError] = []
-        for order in orders:
-            job = jobs.get(order.job_id)
-            if job is None:
-                answers.append(UnknownJob(f"no job has the id {order.job_id}"))
-                continue
-            if isinstance(job, RowUnreadable):
-                answers.append(job)
-                continue
-            try:
-                step = transition(job, order.command, at)
-            except ObservatoryError as refused:
-                answers.append(refused)
-                continue
-            jobs[job.id] = step.job
-            if step.facts:
-                pending.append(Change(step, job.sequence))
-            answers.append(applied(step, job, is_limited=step.job.queue in limited))
-        self._write(connection, pending)
-        return answers
+        done = decide(orders, jobs, self._clock.now(), limited=limited_queues(connection))
+        self._write(connection, done.changes)
+        return done.answers
 
     async def heartbeat(self, worker: WorkerInfo, leases: Sequence[Lease], *, lease_s: float) -> list[LeaseState]:
         with translated(StoreUnavailable):
@@ -205,13 +185,14 @@ class SqliteJobStore:
 
     def _readable(self, choose: Callable[[int], list[tuple[Any, ...]]], count_max: int) -> list[Job]:
         """The first *count_max* jobs of what *choose* gives, past the rows that are damaged."""
+        looked_past = self._unreadable_count
         while True:
-            looked_past = self._unreadable_count
             jobs, unreadable = readable_jobs(choose(count_max + looked_past))
             self._unreadable_count = min(len(unreadable), limits.UNREADABLE_ROWS_MAX)
-            # Damaged rows stay first in line, so those behind them are reached by looking at more.
-            if len(jobs) >= count_max or self._unreadable_count <= looked_past:
+            further = look_further(looked_past, found=len(jobs), wanted=count_max, damaged=len(unreadable))
+            if further is None:
                 return jobs[:count_max]
+            looked_past = further
 
     # --- writing ------------------------------------------------------------------------------
 

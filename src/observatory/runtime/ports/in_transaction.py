@@ -97,7 +97,9 @@ async def _accept_for_the_first_time(source: Lent, new: NewJob) -> Submitted | O
     number = await usable_number(source, migrations)
     if number < len(migrations):
         found = f"its schema is {number}, and this release needs {len(migrations)}" if number else "it has no schema"
-        raise DatabaseUnusable(f"the database is not set up for jobs: {found}. Run `odd-dashboard migrate` on it first")
+        raise DatabaseUnusable(
+            f"the database is not set up for jobs: {found}", "set POSTGRES_URL to it and run:  odd-dashboard migrate"
+        )
     return await _accept(source, new)
 
 

@@ -13,18 +13,21 @@ from observatory.runtime.settings import Settings
 from observatory.runtime.sources import Sources
 
 
-def open_shared(settings: Settings, sources: Sources) -> Ports:
+def open_shared(settings: Settings, sources: Sources, *, role: str) -> Ports:
     """
     The ports over the database that *settings* name and that processes share. In a running event loop.
 
     Connects to nothing yet.
+
+    Args:
+        role: Under which its connections are listed by the server.
 
     Raises:
         CannotStart: Its driver or its library is not there.
     """
     with _needing_library():
         from observatory.runtime.ports.postgres import open_postgres
-    return open_postgres(settings, sources)
+    return open_postgres(settings, sources, role=role)
 
 
 async def audit_shared(settings: Settings, *, say: Say | None = None) -> AuditReport:

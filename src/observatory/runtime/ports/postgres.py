@@ -32,13 +32,14 @@ from observatory.view_store.postgres import PostgresViewStore
 CAN_WRITE = "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'"
 
 
-def open_postgres(settings: Settings, sources: Sources) -> Ports:
+def open_postgres(settings: Settings, sources: Sources, *, role: str) -> Ports:
     """
     The ports over the database that *settings* name, for one process, in its running event loop.
 
-    Connects to nothing yet: a process starts while its database is away, and its ports work when it comes.
+    The server lists its connections under *role*. Connects to nothing yet: a process starts while its database is
+    away, and its ports work when it comes.
     """
-    database = _database(settings)
+    database = _database(settings, role)
     notices = PostgresNotices(database)
     outbox = PostgresOutbox(database, notices)
     bus = PostgresBus(database, notices)
@@ -65,7 +66,7 @@ def open_postgres(settings: Settings, sources: Sources) -> Ports:
         selections=PostgresSelections(database),
         attempt_logs=PostgresAttemptLogs(database),
         outbox=outbox,
-        pruning=PostgresPruning(database),
+        pruning=PostgresPruning(database, clock=sources.clock),
         log=PostgresEventLog(database),
         views=PostgresViewStore(database),
         bus=bus,
@@ -95,7 +96,7 @@ async def audit_database(settings: Settings, *, say: Say | None = None) -> Audit
                 queries=PostgresJobQueries(snapshot),
                 log=PostgresEventLog(snapshot),
                 views=PostgresViewStore(snapshot),
-                pruning=PostgresPruning(snapshot),
+                pruning=PostgresPruning(snapshot, clock=clock),
                 view=STATS_VIEW,
                 clock=clock,
                 say=say,
@@ -124,7 +125,7 @@ async def migrate_database(settings: Settings) -> Migrated:
     return Migrated(applied=tuple(f"{migration.number:03} {migration.name}" for migration in applied))
 
 
-def _database(settings: Settings, service: str = "") -> PostgresDatabase:
+def _database(settings: Settings, service: str) -> PostgresDatabase:
     assert settings.postgres_url is not None, "the caller chose this engine"
     return PostgresDatabase(
         settings.postgres_url,

@@ -1,9 +1,12 @@
 """What all services of one process have in common, beside its ports."""
 
+import os
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from observatory.core.worker import Down, WorkerInfo
 from observatory.edge.health import Check
 from observatory.edge.settings import EdgeSettings
 from observatory.runtime.build_info import build_info
@@ -52,7 +55,29 @@ class Place:
 
     def loop_checks(self, loops: Sequence[Loop]) -> list[Check]:
         """A loop that keeps failing makes the process not ready: it is up, but deaf."""
-        return [Check(loop.name.replace(" ", "_"), partial(self.supervisor.check, loop.name)) for loop in loops]
+        return [Check(part_of(loop), partial(self.supervisor.check, loop.name)) for loop in loops]
+
+    def loops_down(self, loops: Sequence[Loop]) -> tuple[Down, ...]:
+        """Those of *loops* whose check fails."""
+        judged = [(loop, self.supervisor.down(loop.name)) for loop in loops]
+        return tuple(Down(name=part_of(loop), reason=down.code) for loop, down in judged if down is not None)
+
+    def process_info(self, role: str) -> WorkerInfo:
+        """How this process describes itself, before it has done anything."""
+        return WorkerInfo(
+            instance_id=self.sources.instance_id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=build_info().version,
+            started_at=self.sources.clock.now(),
+            role=role,
+            slots=0,
+        )
+
+
+def part_of(loop: Loop) -> str:
+    """*loop* by the name under which it is checked."""
+    return loop.name.replace(" ", "_")
 
 
 def _port(url: str) -> int:

@@ -1,15 +1,13 @@
 """The processor: runs the handlers of the built-in types and of the application."""
 
-import os
-import socket
 from dataclasses import dataclass
 
+import msgspec
+
 from observatory.edge.health import Check
-from observatory.job_store.port import WorkerInfo
 from observatory.processor.runner import Runner
 from observatory.processor.worker import Worker
 from observatory.runtime.application import handlers_of
-from observatory.runtime.build_info import build_info
 from observatory.runtime.ports import Ports
 from observatory.runtime.roles import Role
 from observatory.runtime.services.place import Place
@@ -36,7 +34,8 @@ def processor_service(place: Place, ports: Ports) -> ProcessorService:
         bus=ports.bus,
         runner=runner,
         handlers=handlers_of(place.settings.app),
-        info=_info(place),
+        info=msgspec.structs.replace(place.process_info(Role.PROCESSOR), slots=place.settings.slots),
+        down=lambda: place.loops_down(worker.loops),
         prefetch=place.settings.prefetch,
         clock=place.sources.clock,
         randomness=place.sources.randomness,
@@ -57,15 +56,4 @@ def processor_service(place: Place, ports: Ports) -> ProcessorService:
         begin=worker.announce,
         drain=worker.drain,
         close=close,
-    )
-
-
-def _info(place: Place) -> WorkerInfo:
-    return WorkerInfo(
-        instance_id=place.sources.instance_id,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        version=build_info().version,
-        started_at=place.sources.clock.now(),
-        slots=place.settings.slots,
     )

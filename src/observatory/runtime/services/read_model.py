@@ -27,6 +27,7 @@ def read_model_service(place: Place, ports: Ports, *, beside: Sequence[Service] 
 
     Args:
         beside: Services of the same process that nobody can ask for their health: this one speaks for their loops too.
+            Without any, other processes run them.
     """
     live = LiveEvents(bus=ports.bus, log=ports.log)
     streams = Streams(live, ports.log, clock=place.sources.clock)
@@ -41,13 +42,17 @@ def read_model_service(place: Place, ports: Ports, *, beside: Sequence[Service] 
         role=Role.READ_MODEL,
         loops=[live],
         checks=dependencies,
-        app=_app(place, ports, streams, [*dependencies, *place.loop_checks(loops), *warnings], loops),
+        app=_app(
+            place, ports, streams, [*dependencies, *place.loop_checks(loops), *warnings], loops, is_alone=bool(beside)
+        ),
         drain=streams.stop,
         close=live.close,
     )
 
 
-def _app(place: Place, ports: Ports, streams: Streams, checks: Sequence[Check], loops: Sequence[Loop]) -> AsgiApp:
+def _app(
+    place: Place, ports: Ports, streams: Streams, checks: Sequence[Check], loops: Sequence[Loop], *, is_alone: bool
+) -> AsgiApp:
     clock = place.sources.clock
     read_model = ReadModel(
         ports.queries,
@@ -67,8 +72,10 @@ def _app(place: Place, ports: Ports, streams: Streams, checks: Sequence[Check], 
         ports.selections,
         ports.schedules_of(Role.READ_MODEL),
         ports.log,
+        outbox=ports.outbox,
         loops=place.loop_checks(loops),
         here=place.sources.instance_id,
+        is_alone=is_alone,
     )
     return create_read_model_app(
         read_model,
