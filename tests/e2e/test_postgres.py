@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.chaos_postgres import System
+from tests.chaos_postgres.system import System
 from tests.e2e.process import PROGRAM, odd
 from tests.servers.postgres import PrivatePostgres
 

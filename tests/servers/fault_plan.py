@@ -19,7 +19,7 @@ class Fault(StrEnum):
     CUT_REPLY = "cut reply"
     """The server has answered in full, so what was asked is done; the client gets the first bytes of the reply."""
     HOLD_REPLY = "hold reply"
-    """As a cut reply, of which nothing arrives; but the connection stays, and the client waits for as long as it likes."""
+    """As a cut reply, of which nothing arrives; but the connection stays, and the client waits as long as it will."""
 
 
 @dataclass(frozen=True, kw_only=True)
