@@ -43,6 +43,10 @@ class Caller(threading.Thread):
         while not self._stopped.wait(PAUSE_S):
             self.submits.append(submit(self.gateway, self.token, f"{self.prefix}-{len(self.submits)}", JOB_S))
 
+    def was_accepted(self, *, after_s: float) -> bool:
+        """Whether a submit that was asked after *after_s* was."""
+        return any(one.job_id and one.asked_s > after_s for one in list(self.submits))
+
     def end(self) -> None:
         """Returns when its last submit is answered."""
         self._stopped.set()

@@ -31,11 +31,14 @@ from tests.servers.postgres import PrivatePostgres
 KINDS = ("kill", "stop")
 SAYS_SO_S_MAX = 2.0
 """Until every service that needs the database says that it is away."""
-SHORT_S = (2.0, 4.0, 8.0)
+SHORT_S = (3.0, 5.0, 9.0)
 """Handlers that end during the outage, well within their lease."""
 LONG_S = limits.LEASE_S + 5.0
 """A handler that its processor has to stop when it cannot extend the lease: a further attempt completes the job."""
-CALM_S = 2.0
+CALM_S = 1.0
+"""Before the database goes away."""
+CALLERS_EACH = 4
+"""At each gateway."""
 NEEDS_NO_DATABASE = "dashboard"
 
 
@@ -50,9 +53,13 @@ class Outage:
         addresses = {name: url for name, url in self.system.urls.items() if url.startswith("http")}
         self.probes = {name: Probe(url) for name, url in addresses.items() if name != NEEDS_NO_DATABASE}
         gateways = [self.system.urls[name] for name in GATEWAYS]
-        self.callers = [Caller(f"outage-{number}", url, self.system.token) for number, url in enumerate(gateways * 2)]
+        self.callers = [
+            Caller(f"outage-{number}", url, self.system.token) for number, url in enumerate(gateways * CALLERS_EACH)
+        ]
         self.gone_s = self.back_s = self.answers_s = 0.0
         """When it went away, was let come back, and answered a query; by the wall clock."""
+        self.recorded_s: list[float] = []
+        """When the results were recorded that were there at the return; since then."""
         self.wrong: list[str] = []
 
     def run(self) -> list[str]:
@@ -65,6 +72,7 @@ class Outage:
         time.sleep(CALM_S)
         self._take_away()
         _until(lambda: all(probe.is_ready for probe in self.probes.values()))
+        _until(lambda: all(caller.was_accepted(after_s=self.back_s) for caller in self.callers))
         for caller in self.callers:
             caller.end()
         self.system.until_quiet()
@@ -129,19 +137,28 @@ class Outage:
                 f"running handler of {seconds:.0f} s: {job['status']} by attempt {job['attempt']},"
                 f" begun {began[job_id]} times, settled {settled_s:.2f} s after the return"
             )
+            if seconds != LONG_S:
+                self.recorded_s.append(settled_s)
             is_kept = job["status"] == "COMPLETED" and (seconds == LONG_S or (job["attempt"], began[job_id]) == (1, 1))
             self._judge(is_kept, f"the result of the handler of {seconds:.0f} s was lost: {job}")
 
     def _tell_resumption(self) -> None:
-        accepted = [
-            one for caller in self.callers for one in caller.submits if one.job_id and one.asked_s > self.back_s
-        ]
-        first = min(accepted, key=lambda one: one.answered_s)
-        jobs = [self._job(one.job_id) for one in accepted[:20]]
-        began_s = min(datetime.fromisoformat(job["startedAt"]).timestamp() for job in jobs) - self.back_s
-        print(f"after the return: the database answers after {self.answers_s - self.back_s:.2f} s")
-        print(f"after the return: first submit accepted after {first.answered_s - self.back_s:.2f} s")
-        print(f"after the return: first new job begun after {began_s:.2f} s", flush=True)
+        """Times since the return; what resumed last is the end of the outage."""
+        submits = [one for caller in self.callers for one in caller.submits if one.job_id and one.asked_s > self.back_s]
+        began = [datetime.fromisoformat(self._job(one.job_id)["startedAt"]).timestamp() for one in submits[:20]]
+        after_s = {
+            "the database answers": self.answers_s - self.back_s,
+            "a submit is accepted": min(one.answered_s for one in submits) - self.back_s,
+            "a new job begins": min(began) - self.back_s,
+            "every /readyz is 200": max(self._ready_again_s(probe) for probe in self.probes.values()),
+            "every result that was there is recorded": max(self.recorded_s),
+        }
+        for what, seconds in after_s.items():
+            print(f"after the return, {what}: {seconds:.2f} s")
+        print(f"everything has resumed: {max(after_s.values()):.2f} s after the return", flush=True)
+
+    def _ready_again_s(self, probe: Probe) -> float:
+        return probe.first(after_s=self.back_s, is_ready=True) - self.back_s
 
     def _tell_audit(self) -> None:
         code, audit = self.system.stop(), self.system.audit()
