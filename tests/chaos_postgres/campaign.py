@@ -2,10 +2,11 @@
 
 import collections
 import contextlib
+import json
 import random
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,6 +121,9 @@ class Campaign:
         """The exit code: 0 if nothing is lost, doubled or unexplained."""
         accepted = accepted_in(*(file for file in self.accepted if file.exists()))
         events, pids = list(self.system.events()), self.system.pid_by_worker()
+        self._keep("events", events)
+        self._keep("workers", [{"worker": worker, "pid": pid} for worker, pid in pids.items()])
+        self._keep("acts", [act._asdict() for act in self.acts])
         self.wrong += faults_of(events, accepted, sum(one.lines for one in self.sums))
         starts, attempts = starts_in(self.folder / "starts"), list(attempts_in(events))
         found = differences(starts, attempts, pids, self.acts)
@@ -139,6 +143,10 @@ class Campaign:
         if self.wrong or code:
             print(self.system.log.read_text(errors="replace")[-3000:])
         return int(bool(self.wrong) or code != 0)
+
+    def _keep(self, name: str, rows: Iterable[object]) -> None:
+        """For who wants to know more than what is printed."""
+        (self.folder / name).with_suffix(".jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     def _summing(self, name: str, gateways: Sequence[str]) -> list[Sums]:
         out = self.folder / "sums"

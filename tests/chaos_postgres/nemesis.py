@@ -6,7 +6,7 @@ import random
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from observatory.core import limits
 from tests.chaos_postgres.system import DEADLINE_S, System
@@ -20,17 +20,18 @@ STOPPED = (PROCESSOR, PROCESSOR, "maintenance", PROCESSOR, POSTGRES)
 STOP_S = limits.LEASE_S + 2
 
 
-@dataclass(frozen=True, kw_only=True)
-class Act:
+class Act(NamedTuple):
     """One kill -9, with the new start of the database, or one SIGSTOP with its SIGCONT. Seconds by the wall clock."""
 
     kind: str
     target: str
     pid: int
-    began_s: float
-    ended_s: float
-    waiting: int = 0
+    waiting: int
     """Jobs that waited when it began."""
+    began_s: float
+    struck_s: float
+    """From when on the target was gone, or stood still."""
+    ended_s: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.target} {self.pid}"
@@ -70,21 +71,29 @@ class Nemesis:
         pid, began_s = self._server.pid, time.time()
         if kind == "kill":
             self._server.kill()
+        else:
+            self._server.pause()
+        struck_s = time.time()
+        if kind == "kill":
             time.sleep(self._chance.uniform(0.0, 1.5))
             self._server.start()
         else:
-            self._server.pause()
             time.sleep(STOP_S)
             self._server.resume()
-        return Act(kind=kind, target=POSTGRES, pid=pid, began_s=began_s, ended_s=time.time(), waiting=waiting)
+        return _over(Act(kind, POSTGRES, pid, waiting, began_s, struck_s))
 
     def _role(self, kind: str, role: str, waiting: int) -> Act:
         while not (pids := self._system.pids(role)):
             time.sleep(0.1)
         pid, began_s = self._chance.choice(pids), time.time()
         os.kill(pid, signal.SIGKILL if kind == "kill" else signal.SIGSTOP)
+        struck_s = time.time()
         if kind == "stop":
             time.sleep(STOP_S)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-        return Act(kind=kind, target=role, pid=pid, began_s=began_s, ended_s=time.time(), waiting=waiting)
+        return _over(Act(kind, role, pid, waiting, began_s, struck_s))
+
+
+def _over(act: Act) -> Act:
+    return act._replace(ended_s=time.time())

@@ -87,20 +87,25 @@ def differences(
 
 
 def _explanation(start: Start, attempt: Attempt, acts: list[Act]) -> str:
-    """
-    The act because of which the attempt never began; empty if there is none.
+    """The act because of which the attempt never began, of several the nearest; empty if there is none."""
+    strikes = [act for act in acts if act.target == POSTGRES or (act.target == PROCESSOR and act.pid == start.pid)]
+    fitting = [act for act in strikes if _loses_the_claim(act, attempt.began_s)]
+    if not fitting:
+        return ""
+    act = min(fitting, key=lambda one: abs(one.struck_s - attempt.began_s))
+    return f"{act}, {act.struck_s - attempt.began_s:+.3f} s from its claim"
 
-    A processor is gone or stands still before it begins what it just claimed; a claim that was under way is committed a
-    moment later. The answer to a claim is lost with the database, and what was asked before it was stopped may still be
-    committed when it goes on.
+
+def _loses_the_claim(act: Act, claimed_s: float) -> bool:
     """
-    for act in acts:
-        strikes_it = act.target == PROCESSOR and act.pid == start.pid
-        ends_s = act.began_s if strikes_it else act.ended_s
-        is_in_time = act.began_s - BEGIN_S_MAX <= attempt.began_s <= ends_s + BEGIN_S_MAX
-        if is_in_time and (strikes_it or act.target == POSTGRES):
-            return f"{act}, {act.began_s - attempt.began_s:+.3f} s from its claim"
-    return ""
+    A claim is made in a moment before the processor, or the database that was to answer it, is struck.
+
+    One that was on its way when either of them stood still may be made as soon as that goes on. It comes too late, and
+    its processor gives it back.
+    """
+    if act.began_s - BEGIN_S_MAX <= claimed_s <= act.struck_s:
+        return True
+    return act.kind == "stop" and act.ended_s - BEGIN_S_MAX <= claimed_s <= act.ended_s + BEGIN_S_MAX
 
 
 def _shown(start: Start) -> str:

@@ -11,8 +11,8 @@ ATTEMPT = Attempt("job", 1, 1, "worker-a", CLAIMED_S)
 START = Start("job", 1, 1, 10)
 
 
-def act(kind, target, pid, began_s, ended_s=None):
-    return Act(kind=kind, target=target, pid=pid, began_s=began_s, ended_s=began_s if ended_s is None else ended_s)
+def act(kind, target, pid, struck_s, ended_s=None):
+    return Act(kind, target, pid, 1, struck_s, struck_s, struck_s if ended_s is None else ended_s)
 
 
 def test_starts_that_are_recorded_differ_in_nothing():
@@ -24,7 +24,7 @@ def test_starts_that_are_recorded_differ_in_nothing():
     [
         act("kill", "processor", 10, CLAIMED_S + 0.1),
         act("stop", "processor", 10, CLAIMED_S + 0.1, CLAIMED_S + 17),
-        act("stop", "processor", 10, CLAIMED_S - 0.1, CLAIMED_S + 17),
+        act("stop", "processor", 10, CLAIMED_S - 17, CLAIMED_S - 0.1),
         act("kill", "postgres", 5, CLAIMED_S + 0.1, CLAIMED_S + 2),
         act("stop", "postgres", 5, CLAIMED_S - 17, CLAIMED_S - 0.1),
     ],
@@ -40,9 +40,10 @@ def test_an_attempt_that_never_began_is_explained_by_what_struck_its_claim(act):
     [
         act("kill", "processor", 20, CLAIMED_S + 0.1),
         act("kill", "processor", 10, CLAIMED_S + 5),
+        act("kill", "processor", 10, CLAIMED_S - 0.1),
         act("stop", "processor", 10, CLAIMED_S - 5, CLAIMED_S + 12),
         act("kill", "postgres", 5, CLAIMED_S + 5, CLAIMED_S + 6),
-        act("kill", "postgres", 5, CLAIMED_S - 6, CLAIMED_S - 5),
+        act("kill", "postgres", 5, CLAIMED_S - 1, CLAIMED_S - 0.1),
         act("kill", "gateway", 10, CLAIMED_S + 0.1),
     ],
 )
@@ -51,6 +52,14 @@ def test_nothing_else_explains_it(act):
 
     assert "never began" in found.text
     assert found.explanation == ""
+
+
+def test_of_several_acts_the_nearest_explains():
+    acts = [act("kill", "postgres", 5, CLAIMED_S + 1), act("kill", "processor", 10, CLAIMED_S + 0.1)]
+
+    [found] = differences([], [ATTEMPT], PIDS, acts)
+
+    assert found.explanation == "kill of processor 10, +0.100 s from its claim"
 
 
 def test_a_start_that_is_not_recorded_is_never_explained():
