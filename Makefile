@@ -4,13 +4,14 @@ SHELL := /bin/sh
 BIN := .venv/bin
 SEEDS ?= 100
 KILLS ?= 5
+SECONDS ?= 15
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format bench services chaos chaos-postgres simulate record lock
+.PHONY: help setup up test check format bench services chaos chaos-postgres outage-postgres simulate record lock
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Make .venv with the project and its tools, hash-checked; quick when nothing changed
 	@sh scripts/setup.sh
@@ -40,8 +41,11 @@ services: ## Install the servers that the tests start for themselves: PostgreSQL
 chaos: setup ## Kill the running system again and again and count what was lost (KILLS=5)
 	@KILLS=$(KILLS) $(BIN)/python -m tests.chaos $(ARGS)
 
-chaos-postgres: setup ## Kill and pause every process on one PostgreSQL, and count what was lost (KILLS=2 of each, STOPS=1)
+chaos-postgres: setup ## The example on PostgreSQL, in peace and while everything is killed (ARGS="--kills 10 --stops 10 --cuts 100")
 	@$(BIN)/python -m tests.chaos_postgres $(ARGS)
+
+outage-postgres: setup ## Take PostgreSQL away under load, twice, and print how long what takes (SECONDS=15)
+	@$(BIN)/python -m tests.chaos_postgres.outage --seconds $(SECONDS) $(ARGS)
 
 simulate: setup ## Run seeded simulations with faults (SEEDS=100, or SEED=17 for one of them)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))

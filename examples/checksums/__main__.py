@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 from examples.checksums.files import check_writable, regular_files, write_checksums
-from examples.checksums.run import ChecksumRun, Outcome, Progress
+from examples.checksums.run import JOB_TYPE, ChecksumRun, Outcome, Progress
 from observatory.client.address import Address, find_address
 from observatory.client.api import Api
 from observatory.client.data_folder import TOKEN_VARIABLE
@@ -30,6 +30,7 @@ def main(argv: list[str] | None = None) -> int:
             run = ChecksumRun(
                 api,
                 name=given.run,
+                job_type=given.type,
                 clock=SystemClock(),
                 pause=threading.Event().wait,
                 show=show,
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data-dir", metavar="PATH", help="default: ODD_DATA_DIR, else the user's data folder")
     parser.add_argument("--token-file", metavar="FILE", type=Path, help="default: ODD_TOKEN, else the data folder's")
     parser.add_argument("--run", metavar="NAME", default=str(uuid.uuid4()), help="go on with an earlier run")
+    parser.add_argument("--type", metavar="TYPE", default=JOB_TYPE, help=f"job type that sums; default {JOB_TYPE}")
     parser.add_argument("--give-up-after", metavar="SECONDS", type=float, default=120.0, help="of silence; default 120")
     return parser
 

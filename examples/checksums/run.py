@@ -15,6 +15,7 @@ from observatory.core.job import FINAL, JobStatus
 from observatory.core.sources import Clock
 
 JOB_TYPE = "checksum"
+"""The built-in one."""
 BACKOFF_S_MIN = 0.2
 BACKOFF_S_MAX = 5.0
 LOOK_S = 0.5
@@ -47,6 +48,7 @@ class ChecksumRun:
     """
     Args:
         name: Identity of the run. A repetition with the same name finds the jobs of the first one.
+        job_type: Takes `path` and gives `sha256`.
         silence_s_max: How long a service may be away before the run gives up.
         pause: Waits so many seconds.
         show: Called whenever something changed.
@@ -59,11 +61,13 @@ class ChecksumRun:
         name: str,
         clock: Clock,
         pause: Callable[[float], Any],
+        job_type: str = JOB_TYPE,
         show: Callable[[Progress], None] = lambda _: None,
         silence_s_max: float = 120.0,
     ) -> None:
         self._api = api
         self._name = name
+        self._job_type = job_type
         self._clock = clock
         self._pause = pause
         self._show = show
@@ -114,7 +118,7 @@ class ChecksumRun:
         path = os.path.abspath(name)  # noqa: PTH100 — resolve() would follow links
         digest = hashlib.sha256(f"{self._name}\0{path}".encode()).hexdigest()
         return {
-            "type": JOB_TYPE,
+            "type": self._job_type,
             "payload": {"path": path},
             "idempotencyKey": f"checksums:{digest}",
             "correlationId": self._correlation_id,
@@ -151,7 +155,7 @@ class ChecksumRun:
 
     def _page(self, cursor: str | None) -> Page:
         return self._api.jobs(
-            type=JOB_TYPE, correlation_id=self._correlation_id, cursor=cursor, count_max=limits.PAGE_ITEMS_MAX
+            type=self._job_type, correlation_id=self._correlation_id, cursor=cursor, count_max=limits.PAGE_ITEMS_MAX
         )
 
     def _insisting(self, call: Callable[[], T], progress: Progress) -> T:

@@ -8,8 +8,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.chaos_postgres import System
-from tests.e2e.process import PROGRAM, odd
+from tests.chaos_postgres.application import APP, CHECKSUM, STARTS_VARIABLE
+from tests.chaos_postgres.starts import attempts_in, differences, starts_in
+from tests.chaos_postgres.sums import Sums, halves_of
+from tests.chaos_postgres.system import GATEWAYS, System
+from tests.e2e.process import PROGRAM, ROOT, odd
 from tests.servers.postgres import PrivatePostgres
 
 S_MAX = 30.0
@@ -37,7 +40,8 @@ def system(server: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) ->
     server.execute("CREATE ROLE jobs_app LOGIN")
     for statement in filter(None, map(str.strip, RIGHTS.split(";"))):
         server.execute(statement, database="jobs")
-    system = System(folder, url.replace("observatory@", "jobs_app@"))
+    log = str(folder / "starts")
+    system = System(folder, url.replace("observatory@", "jobs_app@"), app=APP, **{STARTS_VARIABLE: log})
     yield system
     system.stop()
 
@@ -71,6 +75,25 @@ def test_a_job_runs_and_its_history_is_whole(system: System) -> None:
     assert job["status"] == "COMPLETED"
     until(S_MAX, lambda: system.get("/stats")["completedJobs"] == 1)
     assert system.get("/stats")["source"] == "postgres"
+
+
+def test_the_example_through_two_gateways_is_what_sha256sum_says_and_every_start_is_recorded(
+    system: System, tmp_path: Path
+) -> None:
+    halves = halves_of(str(ROOT / "src"), 40, tmp_path / "tree")
+    sums = [Sums(name, system, system.urls[name], half, tmp_path) for name, half in zip(GATEWAYS, halves, strict=True)]
+    for one in sums:
+        one.stopped.set()
+        one.start()
+    for one in sums:
+        one.join()
+    system.until_quiet()
+
+    events = [event for event in system.events() if event["payload"]["type"] == CHECKSUM]
+    starts, attempts = starts_in(system.data_dir.parent / "starts"), list(attempts_in(events))
+    assert [one.wrong for one in sums] == [[], []]
+    assert len(starts) == len(attempts) == sum(one.lines for one in sums) == 40
+    assert differences(starts, attempts, system.pid_by_worker(), []) == []
 
 
 def test_the_same_key_at_the_other_gateway_finds_the_first_job(system: System) -> None:

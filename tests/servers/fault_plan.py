@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Fault(StrEnum):
-    """What the network does to one exchange. In each case the client loses its connection."""
+    """What the network does to one exchange. In each case but the last the client loses its connection."""
 
     CUT_REQUEST = "cut request"
     """The server gets the first bytes of the request and never the rest: it has not done what was asked."""
@@ -18,6 +18,8 @@ class Fault(StrEnum):
     """The client is cut off when the server has the whole request and is still at work on it, undisturbed."""
     CUT_REPLY = "cut reply"
     """The server has answered in full, so what was asked is done; the client gets the first bytes of the reply."""
+    HOLD_REPLY = "hold reply"
+    """As a cut reply, of which nothing arrives; but the connection stays, and the client waits as long as it will."""
 
 
 @dataclass(frozen=True, kw_only=True)

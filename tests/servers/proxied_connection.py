@@ -119,6 +119,8 @@ class ProxiedConnection:
             await _write(self._client[1], part.data)
         elif rule.fault is Fault.CUT_REPLY:
             await self._cut_within(Direction.REPLIES, part, rule)
+        elif rule.fault is Fault.HOLD_REPLY:
+            self._network.faults[rule.fault] += part.is_last
         elif part.is_last:
             raise Cut(is_reset=False)
 

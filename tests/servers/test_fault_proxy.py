@@ -199,6 +199,21 @@ def test_a_reply_is_cut_when_it_is_whole_and_not_before():
         assert server.recv(1000) == b""
 
 
+def test_a_held_reply_is_of_a_request_that_was_done_and_its_client_waits():
+    with by_hand(Rule(fault=Fault.HOLD_REPLY)) as (client, server):
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        server.recv(1000)
+        server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody")
+
+        assert hears_nothing(client)
+        assert hears_nothing(server)
+
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        server.recv(1000)
+        server.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+        assert client.recv(1000) == b"HTTP/1.1 204 No Content\r\n\r\n"
+
+
 def test_what_the_client_waits_for_before_its_request_is_whole_passes():
     with by_hand(Rule(fault=Fault.CUT_REPLY)) as (client, server):
         client.sendall(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")

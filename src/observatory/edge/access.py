@@ -37,6 +37,8 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True):
     body_media_types: tuple[str, ...] = ("application/json",)
     headers: tuple[str, ...] = ()
     """Request headers that it understands beside `X-Correlation-Id`."""
+    takes_any_query: bool = False
+    """For a route that answers whatever is asked: query parameters that it does not know are no fault of the caller."""
     operations: Mapping[str, tuple[str, str]] = {}
     """For a route that the framework cannot describe: method to operation id and summary."""
 

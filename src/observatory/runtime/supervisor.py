@@ -14,6 +14,7 @@ from observatory.core.sources import Clock, Randomness
 _log = structlog.get_logger("observatory.supervisor")
 
 FAILURE_BACKOFF = RetryPolicy(base_s=0.2, factor=2.0, cap_s=limits.LOOP_BACKOFF_S_MAX)
+AWAY_BACKOFF = RetryPolicy(base_s=0.2, factor=2.0, cap_s=limits.LOOP_AWAY_S_MAX)
 
 
 FAILURES_MAX = 3
@@ -150,8 +151,9 @@ class Supervisor:
         """Log the failure and return how long to pause, in seconds."""
         state.failures += 1
         state.last_error = f"{type(error).__name__}: {error}"
-        pause_s = FAILURE_BACKOFF.delay_s(state.failures, self._randomness.random())
         is_expected = isinstance(error, Unavailable)
+        backoff = AWAY_BACKOFF if is_expected else FAILURE_BACKOFF
+        pause_s = backoff.delay_s(state.failures, self._randomness.random())
         _log.warning(
             "loop failed", loop=state.name, error=state.last_error, failures=state.failures, pause_s=round(pause_s, 3),
             exc_info=None if is_expected else error,

@@ -120,3 +120,27 @@ async def test_a_supervisor_that_ended_says_so() -> None:
 
     with pytest.raises(LoopDown, match="loop ended"):
         await supervisor.check("loop")
+
+
+async def test_a_loop_whose_store_is_away_looks_again_soon_however_long_it_was_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def note(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(0)
+
+    class Longest:
+        def random(self) -> float:
+            return 1.0 - 2**-53
+
+    monkeypatch.setattr("observatory.runtime.supervisor.asyncio.sleep", note)
+    loop, stop = OneLoop(fail), asyncio.Event()
+    running = asyncio.create_task(Supervisor(clock=ManualClock(), randomness=Longest()).run([loop], stop))
+    await loop.until_round(20)
+    stop.set()
+    await running
+
+    assert max(pauses) == pytest.approx(limits.LOOP_AWAY_S_MAX)

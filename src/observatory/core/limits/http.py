@@ -35,8 +35,11 @@ KEEP_ALIVE_S = 75
 REQUEST_GRACE_S = 2
 """How long open requests may go on after the stop."""
 
-READY_CHECK_S_MAX = 2.0
-"""How long one dependency may take to answer a readiness check."""
+READY_CHECK_S_MAX = 1.5
+"""
+How long one dependency may take to answer a readiness check: who asks again and again hears within two seconds that one
+stands still.
+"""
 
 TYPES_CACHE_S = 2.0
 """How old the gateway's knowledge of the announced types may be."""

@@ -38,3 +38,9 @@ LOOP_LOOK_S = 0.25
 
 LOOP_BACKOFF_S_MAX = 30.0
 """The longest pause of a loop that keeps failing."""
+
+LOOP_AWAY_S_MAX = 5.0
+"""
+The longest pause of a loop for which a store or a bus is away: how late it may notice that it is back. Asking costs
+little, and what waits meanwhile are the results of attempts, among others.
+"""

@@ -45,7 +45,8 @@ def create_health_app(
 
 class Gate:
     """
-    Stands before *app* until the service has begun: its health can be asked for, everything else is answered with 503.
+    Stands before *app* until the service has begun: its health can be asked for, everything else is answered with 503,
+    whatever its query says: a caller who gets anything else gives up.
 
     Args:
         app: Takes over when the gate is opened. It hears of the beginning and the end of the process either way.
@@ -79,7 +80,7 @@ class Gate:
 
 
 def _not_begun(path: str) -> ControllerRouterHandler:
-    rule = RouteRule(access=Access.OPEN, answers={503: None})
+    rule = RouteRule(access=Access.OPEN, answers={503: None}, takes_any_query=True)
 
     @route(path, http_method=["GET", "POST", "PUT", "DELETE"], opt={RULE: rule}, include_in_schema=False)
     async def not_begun(request: Request[Any, Any, Any]) -> None:
