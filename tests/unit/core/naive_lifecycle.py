@@ -14,6 +14,7 @@ def accepted(now, *, due_at, max_attempts):
         "max_attempts": max_attempts,
         "fence": 0,
         "lease_ends": None,
+        "fraction": None,
         "cancel": False,
         "events": ["job.created"],
     }
@@ -37,7 +38,7 @@ def after(job, verb, now, **given):
         return dict(new, status="FAILED", attempt=spent, lease_ends=None, events=["job.failed"])
     if job["status"] == "VALIDATED":
         return before_its_start(new, verb)
-    return during_its_attempt(new, verb, now, given["retry_in"])
+    return during_its_attempt(new, verb, now, given["retry_in"], given["fraction"])
 
 
 def became_due(new, now):
@@ -49,7 +50,7 @@ def became_due(new, now):
 def claimed(new, now, *, lease, buffered, **_):
     if new["status"] != "PENDING":
         return ILLEGAL
-    new.update(fence=new["fence"] + 1, lease_ends=now + lease, events=["job.validated"])
+    new.update(fence=new["fence"] + 1, lease_ends=now + lease, fraction=None, events=["job.validated"])
     if buffered:
         return dict(new, status="VALIDATED")
     return dict(new, status="EXECUTING", attempt=new["attempt"] + 1)
@@ -82,11 +83,11 @@ def before_its_start(new, verb):
     return ILLEGAL
 
 
-def during_its_attempt(new, verb, now, retry_in):
+def during_its_attempt(new, verb, now, retry_in, fraction):
     if verb == "start":
         return ILLEGAL
     if verb == "report":
-        return dict(new, events=["job.progressed"])
+        return new if fraction == new["fraction"] else dict(new, fraction=fraction, events=["job.progressed"])
     new["lease_ends"] = None
     if verb == "succeed":
         return dict(new, status="COMPLETED", events=["job.executed", "job.completed"])

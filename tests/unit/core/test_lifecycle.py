@@ -36,13 +36,13 @@ def said(history, count=0):
     return [event.event_type for event in history.events[-count:]]
 
 
-def command_of(verb, *, fence, lease_s=10.0, buffered=False, retry_in_s=None):
+def command_of(verb, *, fence, lease_s=10.0, buffered=False, retry_in_s=None, fraction=0.5):
     """The command that the naive model calls *verb*."""
     return {
         "become_due": BecomeDue,
         "claim": lambda: Claim(worker="worker-1", lease_s=lease_s, buffered=buffered),
         "start": lambda: Start(fence=fence),
-        "report": lambda: Report(fence=fence, progress=Progress(fraction=0.5)),
+        "report": lambda: Report(fence=fence, progress=Progress(fraction=fraction)),
         "succeed": lambda: Succeed(fence=fence, result={"answer": 42}, run_s=1.0),
         "fail": lambda: Fail(fence=fence, outcome=Outcome.FAILED, error=ERROR, retry_in_s=retry_in_s),
         "snooze": lambda: Snooze(fence=fence, run_in_s=retry_in_s or 0.0),
@@ -96,19 +96,19 @@ class LifecycleMachine(RuleBasedStateMachine):
         verb=st.sampled_from(FENCED),
         fence_off_by=st.sampled_from([0, 0, 0, 0, -1, 1]),
         retry_in_s=st.one_of(st.none(), st.integers(min_value=0, max_value=10)),
+        fraction=st.sampled_from([0.25, 0.5]),
     )
-    def act_for_attempt(self, verb, fence_off_by, retry_in_s):
-        self.step(verb, fence_off_by=fence_off_by, retry_in_s=retry_in_s)
+    def act_for_attempt(self, verb, fence_off_by, retry_in_s, fraction):
+        self.step(verb, fence_off_by=fence_off_by, retry_in_s=retry_in_s, fraction=fraction)
 
-    def step(self, verb, *, fence_off_by=0, lease_s=10, buffered=False, retry_in_s=None):
+    def step(self, verb, *, fence_off_by=0, lease_s=10, buffered=False, retry_in_s=None, fraction=0.5):
         before, events_before = self.history.job, len(self.history.events)
         if verb in ("snooze", "rescue"):
             retry_in_s = retry_in_s or 0
         fence = before.fence + fence_off_by
-        expected = naive.after(
-            self.model, verb, self.now_s, fence=fence, lease=lease_s, buffered=buffered, retry_in=retry_in_s
-        )
-        command = command_of(verb, fence=fence, lease_s=lease_s, buffered=buffered, retry_in_s=retry_in_s)
+        given = {"fence": fence, "buffered": buffered, "fraction": fraction}
+        expected = naive.after(self.model, verb, self.now_s, lease=lease_s, retry_in=retry_in_s, **given)
+        command = command_of(verb, lease_s=lease_s, retry_in_s=retry_in_s, **given)
 
         try:
             self.history.give(command)
