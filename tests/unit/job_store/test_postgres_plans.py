@@ -1,6 +1,6 @@
-"""A page of PostgreSQL jobs reads about as many rows as it shows, whether or not the server has statistics."""
+"""PostgreSQL reads about as many rows as it shows or claims, whether or not it has statistics."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -9,16 +9,23 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from observatory.core.command import Cancel
+from observatory.core.event import Producer
 from observatory.core.job import JobStatus
 from observatory.engine.postgres_database import Connection, PostgresDatabase
-from observatory.job_store.port import JobFilter
-from observatory.job_store.postgres import PostgresJobQueries, PostgresSelections
+from observatory.engine.postgres_notices import PostgresNotices
+from observatory.job_store.port import JobFilter, Order
+from observatory.job_store.postgres import PostgresJobQueries, PostgresJobStore, PostgresSelections
 from observatory.job_store.selections import Selection
+from observatory.testing.manual_sources import SeededIds
 from tests.conformance.postgres import template_of
 from tests.servers.postgres import PrivatePostgres
 
 S = JobStatus
 PAGE = 20
+LANES = 15
+"""Types times queues: of each as many jobs are looked at as are wanted."""
+CLOCK = "CREATE OR REPLACE FUNCTION observatory.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT clock_timestamp()'"
 FILL = """
 INSERT INTO observatory.jobs (
     id, type, status, queue, priority, run_at, max_attempts, timeout_seconds, created_at, updated_at, event_id,
@@ -59,6 +66,9 @@ class RecordedConnection:
         self._asked.append((query, *values))
         return await self._connection.fetch(query, *values)
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
 
 class RecordedDatabase(PostgresDatabase):
     """The database as it is, which also tells how many rows each statement read."""
@@ -77,11 +87,29 @@ class RecordedDatabase(PostgresDatabase):
             text = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *values)
         return sum(_read_by(node) for node in _nodes(msgspec.json.decode(text)[0]["Plan"]))
 
+    async def rows_read_unplanned(self) -> list[int]:
+        """By each statement so far, with the plan that does not know its values."""
+        async with self.own() as connection:
+            await connection.execute("SET plan_cache_mode = force_generic_plan")
+            return [await self._read_by_plan_of(connection, query, values) for query, *values in self.asked]
+
+    async def _read_by_plan_of(self, connection: Any, query: str, values: Sequence[Any]) -> int:
+        await connection.execute(f"PREPARE asked AS {query}")
+        given = ", ".join([await connection.fetchval("SELECT quote_literal($1::text)", _text(one)) for one in values])
+        text = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked({given})")
+        await connection.execute("DEALLOCATE asked")
+        return sum(_read_by(node) for node in _nodes(msgspec.json.decode(text)[0]["Plan"]))
+
     @asynccontextmanager
     async def own(self) -> AsyncIterator[Any]:
         connection = await self.connect()
         yield connection
         await connection.close()
+
+
+def _text(value: Any) -> str:
+    """As PostgreSQL reads a number, or an array of simple values."""
+    return "{" + ",".join(map(str, value)) + "}" if isinstance(value, list) else str(value)
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -103,6 +131,7 @@ async def database(
     name = f"plans_{tmp_path.name}"[:60]
     database = RecordedDatabase(postgres_server.create_database(name, template=template_of(postgres_server)))
     async with database.own() as connection:
+        await connection.execute(CLOCK)
         await connection.execute(FILL)
         if request.param:
             await connection.execute("ANALYZE observatory.jobs")
@@ -130,3 +159,21 @@ async def test_a_page_of_a_selection_reads_few_more_rows_than_it_shows(database:
         read[name] = await database.rows_read()
 
     assert {name: rows for name, rows in read.items() if rows > 12 * PAGE} == {}
+
+
+async def test_a_claim_and_a_settle_read_few_more_rows_than_they_take(database: RecordedDatabase) -> None:
+    notices = PostgresNotices(database)
+    producer = Producer(service="processor", instance_id="i", version="0")
+    store = PostgresJobStore(database, notices, producer=producer, ids=SeededIds())
+    for count in (1, PAGE):
+        jobs = await store.claim(types=["t0", "t1", "t2"], worker="w", count_max=count, lease_s=30)
+        assert len(jobs) == count
+    await store.apply([Order(job.id, Cancel()) for job in jobs])
+    assert await store.make_due(count_max=PAGE) == PAGE
+    database.asked = [asked for asked in database.asked if not asked[0].startswith("WITH staged")]
+    notices.abandon()
+
+    read = await database.rows_read_unplanned()
+
+    assert len(read) == 6  # lanes and next jobs of two claims, the jobs of a settle, those that are due
+    assert max(read) <= (LANES + 1) * PAGE, read
