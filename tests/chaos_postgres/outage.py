@@ -57,7 +57,7 @@ class Outage:
             Caller(f"outage-{number}", url, self.system.token) for number, url in enumerate(gateways * CALLERS_EACH)
         ]
         self.gone_s = self.back_s = self.answers_s = 0.0
-        """When it went away, was let come back, and answered a query; by the wall clock."""
+        """When it was away with all of its processes, was let come back, and answered a query; by the wall clock."""
         self.recorded_s: list[float] = []
         """When the results were recorded that were there at the return; since then."""
         self.wrong: list[str] = []
@@ -86,11 +86,11 @@ class Outage:
         return self.wrong
 
     def _take_away(self) -> None:
-        self.gone_s = time.time()
         if self.kind == "kill":
             self.server.kill()
         else:
             self.server.pause()
+        self.gone_s = time.time()
         time.sleep(max(0.0, self.gone_s + self.seconds - time.time()))
         self.back_s = time.time()
         if self.kind == "kill":

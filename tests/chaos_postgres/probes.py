@@ -14,9 +14,9 @@ class Probe(threading.Thread):
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
-        self.url = url
         self.changes: list[tuple[float, bool]] = []
         self._stopped = threading.Event()
+        self._client = httpx2.Client(base_url=url, timeout=ANSWER_S_MAX, trust_env=False)
 
     @property
     def is_ready(self) -> bool:
@@ -38,10 +38,11 @@ class Probe(threading.Thread):
 
     def _ask(self) -> bool:
         try:
-            return httpx2.get(f"{self.url}/readyz", timeout=ANSWER_S_MAX).status_code == 200
+            return self._client.get("/readyz").status_code == 200
         except httpx2.HTTPError:
             return False
 
     def end(self) -> None:
         self._stopped.set()
         self.join()
+        self._client.close()

@@ -17,7 +17,7 @@ from observatory.core.event import EventType
 from observatory.core.job import JobStatus
 from tests.chaos_postgres.nemesis import POSTGRES, PROCESSOR, Act
 
-BEGIN_S_MAX = 2.0
+BEGIN_S_MAX = 1.0
 """From the commit of a claim to the first line of its handler, on a machine with other things to do."""
 
 
@@ -89,23 +89,25 @@ def differences(
 def _explanation(start: Start, attempt: Attempt, acts: list[Act]) -> str:
     """The act because of which the attempt never began, of several the nearest; empty if there is none."""
     strikes = [act for act in acts if act.target == POSTGRES or (act.target == PROCESSOR and act.pid == start.pid)]
-    fitting = [act for act in strikes if _loses_the_claim(act, attempt.began_s)]
+    fitting = [(after_s, act, edge) for act in strikes for after_s, edge in _edges(act, attempt.began_s)]
     if not fitting:
         return ""
-    act = min(fitting, key=lambda one: abs(one.struck_s - attempt.began_s))
-    return f"{act}, {act.struck_s - attempt.began_s:+.3f} s from its claim"
+    after_s, act, edge = min(fitting, key=lambda one: abs(one[0]))
+    return f"{edge} of the {act}, {after_s:+.3f} s from its claim"
 
 
-def _loses_the_claim(act: Act, claimed_s: float) -> bool:
+def _edges(act: Act, claimed_s: float) -> Iterator[tuple[float, str]]:
     """
-    A claim is made in a moment before the processor, or the database that was to answer it, is struck.
+    When after a claim the act began or ended, as far as that may have cost the claim its start.
 
-    One that was on its way when either of them stood still may be made as soon as that goes on. It comes too late, and
-    its processor gives it back.
+    A claim is made in a moment before the processor, or the database that was to answer it, is struck. One that was on
+    its way when either of them stood still may be made as soon as that goes on: it comes too late, and its processor
+    gives it back.
     """
     if act.began_s - BEGIN_S_MAX <= claimed_s <= act.struck_s:
-        return True
-    return act.kind == "stop" and act.ended_s - BEGIN_S_MAX <= claimed_s <= act.ended_s + BEGIN_S_MAX
+        yield act.struck_s - claimed_s, "beginning"
+    if act.kind == "stop" and abs(act.ended_s - claimed_s) <= BEGIN_S_MAX:
+        yield act.ended_s - claimed_s, "end"
 
 
 def _shown(start: Start) -> str:

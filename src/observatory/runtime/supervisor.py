@@ -53,6 +53,8 @@ class LoopState:
         self.last_error = ""
         self.began_s: float | None = None
         """When the round that is under way began, by the monotonic clock; None between two rounds."""
+        self.is_resting = False
+        """True while it waits after a round that worked; its failures are forgotten once that wait is over."""
         self.has_ended = False
         """True once it will not run again."""
         self.waiting: asyncio.Task[Any] | None = None
@@ -77,8 +79,8 @@ class Supervisor:
         Return when the loop *name* works, or has not begun yet.
 
         Raises:
-            LoopDown: It failed `FAILURES_MAX` times in a row or more, its round takes longer than
-                `limits.RUN_ONCE_S_MAX`, or it ended.
+            LoopDown: It failed `FAILURES_MAX` times in a row or more and has not worked since, its round takes longer
+                than `limits.RUN_ONCE_S_MAX`, or it ended.
         """
         down = self.down(name)
         if down is not None:
@@ -92,7 +94,7 @@ class Supervisor:
         stands_s = 0.0 if state.began_s is None else self._clock.monotonic() - state.began_s
         if state.has_ended:
             return LoopDown("loop_ended", f"{name} ended")
-        if state.failures >= FAILURES_MAX:
+        if state.failures >= FAILURES_MAX and not state.is_resting:
             return LoopDown("loop_fails", f"{name} failed {state.failures} times in a row: {state.last_error}")
         if stands_s > limits.RUN_ONCE_S_MAX:
             return LoopDown("loop_hangs", f"{name} is in one round for {stands_s:.0f} s")
@@ -129,7 +131,11 @@ class Supervisor:
         if done:
             await asyncio.sleep(0)
         else:
-            await self._wait(state, stop, loop.wait())
+            state.is_resting = True
+            try:
+                await self._wait(state, stop, loop.wait())
+            finally:
+                state.is_resting = False
         state.failures = 0
 
     async def _wait(self, state: LoopState, stop: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> None:

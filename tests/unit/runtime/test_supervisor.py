@@ -144,3 +144,38 @@ async def test_a_loop_whose_store_is_away_looks_again_soon_however_long_it_was_a
     await running
 
     assert max(pauses) == pytest.approx(limits.LOOP_AWAY_S_MAX)
+
+
+async def test_a_loop_that_works_again_is_ready_while_it_waits_for_its_next_round() -> None:
+    failures = iter([Unavailable("away")] * FAILURES_MAX)
+    is_waiting = asyncio.Event()
+
+    async def work() -> int:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return 0
+
+    async def wait() -> None:
+        is_waiting.set()
+        await asyncio.Event().wait()
+
+    async with supervised(OneLoop(work, wait), ManualClock()) as supervisor:
+        await asyncio.wait_for(is_waiting.wait(), 10)
+
+        await supervisor.check("loop")
+
+
+async def test_a_loop_whose_wait_fails_whenever_its_round_worked_is_not_ready() -> None:
+    loop = OneLoop(nothing, raising)
+
+    async with supervised(loop, ManualClock()) as supervisor:
+        await loop.until_round(FAILURES_MAX + 1)
+        state = supervisor.states["loop"]
+
+        assert (state.failures >= FAILURES_MAX, state.is_resting) == (True, False)
+        with pytest.raises(LoopDown):
+            await supervisor.check("loop")
+
+
+async def raising() -> None:
+    raise Unavailable("no connection")
