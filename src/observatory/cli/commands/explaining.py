@@ -84,7 +84,9 @@ def _down(part: JsonObject) -> str:
     behind, age = part.get("behindSeconds"), part.get("heartbeatAgeSeconds")
     parts = [
         f"{cell(part.get('name'))} ({cell(part.get('reason'))}{f' by {cell(behind)} s' if behind else ''})",
-        f"{cell(part.get('role'))} process {cell(part.get('pid'))} on {cell(part.get('host'))}" if "pid" in part else "",
+        f"{cell(part.get('role'))} process {cell(part.get('pid'))} on {cell(part.get('host'))}"
+        if "pid" in part
+        else "",
         "" if age is None else f"heard of {cell(age)} s ago",
     ]
     return ", ".join(one for one in parts if one)
