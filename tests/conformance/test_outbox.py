@@ -63,13 +63,15 @@ class TestRoundTrip:
         assert await relay.outbox.waiting_since() is None
         first = relay.clock.now()
         await submit(relay)
+        unmoved = await relay.outbox.waiting_since()
+        await relay.outbox.unpublished(count_max=10)
         relay.clock.advance(7.0)
         await submit(relay)
-        before = await relay.outbox.waiting_since()
-        await relay.outbox.unpublished(count_max=10)
 
-        assert (before, await relay.outbox.waiting_since()) == (first, first)
+        assert (unmoved, await relay.outbox.waiting_since()) == (first, first)
         await relay.outbox.confirm(1)
+        assert await relay.outbox.waiting_since() == relay.clock.now()
+        await relay.outbox.unpublished(count_max=10)
         assert await relay.outbox.waiting_since() == relay.clock.now()
         await relay.outbox.confirm(2)
         assert await relay.outbox.waiting_since() is None

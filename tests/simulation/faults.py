@@ -330,6 +330,10 @@ class FaultyPruning:
         self._world = world
         self._calls = calls
 
+    @property
+    def piece_s(self) -> float:
+        return self._world.drivers.pruning.piece_s
+
     async def _call(self, verb: str, effect: Callable[[], Awaitable[T]]) -> T:
         return await self._calls.call(f"pruning.{verb}", StoreUnavailable, effect)
 

@@ -22,6 +22,7 @@ from observatory.runtime.ports.opening import open_shared, schema_of
 from observatory.runtime.roles import Role
 from observatory.runtime.services.life import run_loops
 from observatory.runtime.services.place import Place, Urls
+from observatory.runtime.services.presence import present
 from observatory.runtime.services.service import Service
 from observatory.runtime.services.web import web_service
 from observatory.runtime.settings import Settings
@@ -62,7 +63,7 @@ async def run_role(role: Role, settings: Settings, *, say: Say, stop: asyncio.Ev
             urls=_urls(role, settings, url_of(listener)),
             token=_token(settings, say),
         )
-        service = web_service(place) if ports is None else service_of(role, place, ports)
+        service = web_service(place) if ports is None else present(service_of(role, place, ports), place, ports)
         gate = _gate(service, place, ports)
         server = HttpServer(gate, listener)
         await server.start()

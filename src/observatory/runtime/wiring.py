@@ -8,7 +8,6 @@ from observatory.runtime.services.gateway import GatewayService, gateway_service
 from observatory.runtime.services.maintenance import maintenance_service
 from observatory.runtime.services.metrics_engine import metrics_engine_service
 from observatory.runtime.services.place import Place
-from observatory.runtime.services.presence import present
 from observatory.runtime.services.processor import ProcessorService, processor_service
 from observatory.runtime.services.read_model import read_model_service
 from observatory.runtime.services.service import Service
@@ -48,17 +47,17 @@ def all_services(place: Place, ports: Ports) -> Services:
 
 
 def service_of(role: Role, place: Place, ports: Ports) -> Service:
-    """The one of a process that plays *role* alone. What it does for others, it says to them."""
+    """The one of a process that plays *role* alone."""
     match role:
         case Role.GATEWAY:
             return gateway_service(place, ports)
         case Role.PROCESSOR:
             return processor_service(place, ports)
         case Role.METRICS_ENGINE:
-            return present(metrics_engine_service(place, ports), place, ports)
+            return metrics_engine_service(place, ports)
         case Role.READ_MODEL:
             return read_model_service(place, ports)
         case Role.WEB:
             return web_service(place)
         case Role.MAINTENANCE:
-            return present(maintenance_service(place, ports), place, ports)
+            return maintenance_service(place, ports)

@@ -1,14 +1,17 @@
 """`explain`, beside a running observatory: the code, the sentence, the facts, and what changes it."""
 
+import contextlib
 import json
 from collections.abc import Callable, Generator
+from types import SimpleNamespace
 
 import pytest
 
 from observatory import Client, contracts
+from observatory.cli.commands import explaining
 from observatory.core.explain.delayed import DUE_LOOP
 from observatory.core.explain.leased import RESCUER, SETTLE_LOOP
-from observatory.core.explain.waiting import CLAIM_LOOP
+from observatory.core.explain.situation import CLAIM_LOOP
 from tests.e2e.process import Up
 
 NOBODY = "01a20000-0000-7000-8000-000000000000"
@@ -47,6 +50,26 @@ def test_a_paused_queue_is_named_with_who_why_and_the_command_that_helps(command
     assert (facts["paused by"].strip(), facts["pause reason"].strip()) == ("ann", "server down")
     assert facts["changes"].strip() == "when somebody resumes the queue: odd-dashboard queues resume post"
     assert "as of" in facts
+
+
+def test_a_part_of_another_process_is_named_with_that_process(here: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = {"role": "maintenance", "host": "db-host", "pid": 77, "heartbeatAgeSeconds": 61.0}
+    down = [
+        {"name": "due_jobs", "reason": "not_heard_of"} | process,
+        {"name": "relay", "reason": "behind", "behindSeconds": 6.0},
+        {"name": "rescuer", "reason": "never_announced"},
+    ]
+    found = {"jobId": NOBODY, "status": "SCHEDULED", "code": "due_loop_down", "evidence": {"down": down}}
+    api = SimpleNamespace(explain=lambda _: found)
+    monkeypatch.setattr(explaining, "connect", lambda _: contextlib.nullcontext(api))
+
+    done = here("explain", NOBODY)
+
+    assert [line.partition("down")[2].strip() for line in done.out.splitlines() if line.startswith("down ")] == [
+        "due_jobs (not_heard_of), maintenance process 77 on db-host, heard of 61 s ago",
+        "relay (behind by 6 s)",
+        "rescuer (never_announced)",
+    ]
 
 
 def test_as_json_it_is_the_document(command: Callable, running: Up) -> None:

@@ -136,7 +136,7 @@ async def queue_paused(stage: Stage) -> Staged:
     await stage.post("/queues/mail/pause", {"by": "ann", "reason": "server down"})
     stage.world.clock.advance(3.0)
     wanted = {"queue": "mail", "pausedAt": "2026-01-01T00:00:00Z", "pausedBy": "ann", "pauseReason": "server down"}
-    return await stage.submit(queue="mail"), wanted
+    return await stage.submit(type="quick", queue="mail"), wanted
 
 
 @stages(Code.TYPE_NEVER_ANNOUNCED)
@@ -471,6 +471,8 @@ async def test_a_worse_reason_comes_before_all_that_waits_as_well(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, code: Code
 ) -> None:
     job_id, _ = await STAGED[code](stage)
+    if code is Code.QUEUE_PAUSED:
+        await stage.processor()  # that would claim it, were it not for the pause
     queue = (await stage.job(job_id)).queue
     for _ in range(5):
         await stage.submit(type="quick", queue=queue, priority=0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import httpx2
 import pytest
 
 from observatory.core.errors import BadSettings, StoreUnavailable
+from observatory.core.explain.elsewhere import SHARED_LOOPS
+from observatory.core.worker import WorkerInfo
 from observatory.runtime import serving
 from observatory.runtime.ports import Ports
 from observatory.runtime.ports.sqlite import open_file, sqlite_ports
@@ -219,9 +222,31 @@ async def test_each_start_is_a_new_instance(play: Any, database: Database) -> No
         playing.stop.set()
         await playing.running
 
+    assert len({worker.instance_id for worker in await heard_of(database)}) == 2
+
+
+async def heard_of(database: Database) -> list[WorkerInfo]:
     file, _ = open_file(database.path)
-    sources = serving.system_sources()
-    ports = sqlite_ports(file, sources)
-    workers = await ports.queries.processes()
+    ports = sqlite_ports(file, serving.system_sources())
+    processes = await ports.queries.processes()
     await ports.close()
-    assert len({worker.instance_id for worker in workers}) == 2
+    return processes
+
+
+@pytest.mark.parametrize("role", [Role.MAINTENANCE, Role.METRICS_ENGINE])
+async def test_what_works_for_all_says_what_it_runs_and_that_it_stops(
+    role: Role, play: Any, database: Database
+) -> None:
+    playing = play(role)
+    await playing.said(2)
+    async with asyncio.timeout(S_MAX):
+        while not (begun := await heard_of(database)):  # noqa: ASYNC110 — a row tells nobody that it is there
+            await asyncio.sleep(0.01)
+    playing.stop.set()
+    await playing.running
+
+    [before], [after] = begun, await heard_of(database)
+    assert (before.role, before.is_processor, before.pid, before.slots) == (role, False, os.getpid(), 0)
+    assert set(before.loops) & set(SHARED_LOOPS)
+    assert before.instance_id == after.instance_id
+    assert (before.is_draining, after.is_draining) == (False, True)

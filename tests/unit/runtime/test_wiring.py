@@ -7,14 +7,18 @@ from typing import Any
 import httpx2
 import pytest
 
+from observatory.core.explain.elsewhere import SHARED_LOOPS
+from observatory.core.worker import Down
 from observatory.runtime.ports import Ports
 from observatory.runtime.ports.sqlite import open_file, sqlite_ports
 from observatory.runtime.roles import Role
-from observatory.runtime.services.place import Place, Urls
+from observatory.runtime.services.place import Place, Urls, part_of
+from observatory.runtime.services.presence import WORK_FOR_ALL
+from observatory.runtime.services.processor import processor_service
 from observatory.runtime.services.service import Service
 from observatory.runtime.settings import Settings
 from observatory.runtime.sources import system_sources
-from observatory.runtime.supervisor import Supervisor
+from observatory.runtime.supervisor import FAILURES_MAX, LoopState, Supervisor
 from observatory.runtime.wiring import all_services, service_of
 
 
@@ -64,6 +68,24 @@ async def test_no_two_roles_run_the_same_loop(tmp_path: Path, ports: Ports) -> N
 
     assert len(names) == len(set(names))
     assert {"relay", "metrics engine", "live events"} <= set(names)
+
+
+async def test_the_loops_that_explanations_ask_about_are_those_that_work_for_all(tmp_path: Path, ports: Ports) -> None:
+    services = [service_of(role, place_in(tmp_path), ports) for role in WORK_FOR_ALL]
+    names = {part_of(loop) for service in services for loop in service.loops}
+
+    assert names - {"pruning_watch"} == set(SHARED_LOOPS)
+
+
+async def test_a_processor_tells_of_its_own_loops_that_do_not_work(tmp_path: Path, ports: Ports) -> None:
+    place = place_in(tmp_path)
+    worker = processor_service(place, ports).worker
+    before = worker.info.down
+    state = place.supervisor.states[worker.claims.name] = LoopState(worker.claims.name)
+    state.failures = FAILURES_MAX
+
+    assert before == ()
+    assert worker.info.down == (Down(name="processor_claims", reason="loop_fails"),)
 
 
 async def test_in_one_process_the_read_model_speaks_for_every_loop(tmp_path: Path, ports: Ports) -> None:

@@ -62,7 +62,7 @@ def _facts(evidence: JsonObject) -> Iterator[tuple[str, Any]]:
         if name == "processors":
             yield from (("processor", _processor(one)) for one in _objects(value))
         elif name == "down":
-            yield from (("down", f"{cell(one.get('name'))} ({cell(one.get('reason'))})") for one in _objects(value))
+            yield from (("down", _down(one)) for one in _objects(value))
         else:
             yield words(name), value
 
@@ -78,6 +78,18 @@ def _processor(seen: JsonObject) -> str:
         "" if seen.get("isAlive") else "not alive",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _down(part: JsonObject) -> str:
+    behind, age = part.get("behindSeconds"), part.get("heartbeatAgeSeconds")
+    parts = [
+        f"{cell(part.get('name'))} ({cell(part.get('reason'))}{f' by {cell(behind)} s' if behind else ''})",
+        f"{cell(part.get('role'))} process {cell(part.get('pid'))} on {cell(part.get('host'))}"
+        if "pid" in part
+        else "",
+        "" if age is None else f"heard of {cell(age)} s ago",
+    ]
+    return ", ".join(one for one in parts if one)
 
 
 def _object(value: Any) -> JsonObject:

@@ -10,6 +10,17 @@ from cyclopts import Parameter
 from observatory.cli.exit_codes import ExitCode
 from observatory.cli.long_running import run_until_stopped, say_for
 from observatory.cli.options import FOLDER, Folder
+from observatory.cli.setting_options import (
+    ADDRESSES,
+    HEALTH,
+    PROCESS,
+    WORK,
+    Addresses,
+    Health,
+    Process,
+    Work,
+    flags_of,
+)
 from observatory.runtime.roles import Role
 from observatory.runtime.settings import load
 
@@ -18,16 +29,10 @@ def serve(
     role: Annotated[Role, Parameter(name="ROLE")],
     /,
     *,
-    host: str | None = None,
-    gateway_port: int | None = None,
-    read_model_port: int | None = None,
-    web_port: int | None = None,
-    health_port: int | None = None,
-    slots: int | None = None,
-    prefetch: int | None = None,
-    app: str | None = None,
-    postgres_url: str | None = None,
-    log: str | None = None,
+    addresses: Addresses = ADDRESSES,
+    health: Health = HEALTH,
+    work: Work = WORK,
+    process: Process = PROCESS,
     folder: Folder = FOLDER,
 ) -> int:
     """
@@ -49,85 +54,19 @@ def serve(
     ----------
     role
         gateway, processor, metrics-engine, read-model, web or maintenance.
-    host
-        Address to bind. Default: 127.0.0.1.
-    gateway_port
-        Port of the gateway. Default: 3000.
-    read_model_port
-        Port of the read model. Default: 8080.
-    web_port
-        Port of the dashboard. Default: 8081.
-    health_port
-        Where a processor, metrics engine or maintenance is asked for its health; 0 takes a free one. Default: 0.
-    slots
-        How many attempts a processor runs at the same time. Default: 4.
-    prefetch
-        How many jobs a processor claims beyond its free slots. Default: 0.
-    app
-        Application whose handlers a processor runs, as module:attribute.
-    postgres_url
-        Database that processes share. Others can read a flag: where it holds a password, set POSTGRES_URL instead.
-    log
-        Least level that is logged: debug, info, warning, error. Default: info.
     """
-    flags = {
-        "data_dir": folder.data_dir,
-        "host": host,
-        "gateway_port": gateway_port,
-        "read_model_port": read_model_port,
-        "web_port": web_port,
-        "health_port": health_port,
-        "slots": slots,
-        "prefetch": prefetch,
-        "app": app,
-        "postgres_url": postgres_url,
-        "log": log,
-    }
-    return _play(role, flags, is_json=folder.json)
+    return _play(role, flags_of(folder, addresses, health, work, process), is_json=folder.json)
 
 
-def worker(
-    *,
-    app: str | None = None,
-    slots: int | None = None,
-    prefetch: int | None = None,
-    health_port: int | None = None,
-    postgres_url: str | None = None,
-    log: str | None = None,
-    folder: Folder = FOLDER,
-) -> int:
+def worker(*, work: Work = WORK, health: Health = HEALTH, process: Process = PROCESS, folder: Folder = FOLDER) -> int:
     """
     Run the handlers of an application: `serve processor` in fewer words.
 
     For example:
 
         POSTGRES_URL=postgresql://ann@db/jobs odd-dashboard worker --app shop.jobs:app --slots 8
-
-    Parameters
-    ----------
-    app
-        Application whose handlers run, as module:attribute. Default: `ODD_APP`, else the built-in types alone.
-    slots
-        How many attempts run at the same time. Default: 4.
-    prefetch
-        How many jobs are claimed beyond the free slots and wait here. Default: 0.
-    health_port
-        Where it is asked for its health; 0 takes a free one. Default: 0.
-    postgres_url
-        Database that processes share. Others can read a flag: where it holds a password, set POSTGRES_URL instead.
-    log
-        Least level that is logged: debug, info, warning, error. Default: info.
     """
-    flags = {
-        "data_dir": folder.data_dir,
-        "app": app,
-        "slots": slots,
-        "prefetch": prefetch,
-        "health_port": health_port,
-        "postgres_url": postgres_url,
-        "log": log,
-    }
-    return _play(Role.PROCESSOR, flags, is_json=folder.json)
+    return _play(Role.PROCESSOR, flags_of(folder, work, health, process), is_json=folder.json)
 
 
 def _play(role: Role, flags: Mapping[str, Any], *, is_json: bool) -> int:

@@ -11,6 +11,19 @@ from observatory.cli.exit_codes import ExitCode
 from observatory.cli.long_running import Say, run_until_stopped, say_for
 from observatory.cli.options import FOLDER, Folder
 from observatory.cli.output import of_process
+from observatory.cli.setting_options import (
+    ADDRESSES,
+    PROCESS,
+    REPLICAS,
+    RETENTION,
+    WORK,
+    Addresses,
+    Process,
+    Replicas,
+    Retention,
+    Work,
+    flags_of,
+)
 from observatory.client.data_folder import read_running
 from observatory.core import limits
 from observatory.core.errors import BadSettings
@@ -21,22 +34,12 @@ from observatory.runtime.step import Step
 
 def up(
     *,
-    host: str | None = None,
-    gateway_port: int | None = None,
-    read_model_port: int | None = None,
-    web_port: int | None = None,
-    slots: int | None = None,
-    prefetch: int | None = None,
-    app: str | None = None,
-    postgres_url: str | None = None,
-    gateways: int | None = None,
-    processors: int | None = None,
+    addresses: Addresses = ADDRESSES,
+    work: Work = WORK,
+    process: Process = PROCESS,
+    replicas: Replicas = REPLICAS,
+    retention: Retention = RETENTION,
     reload: Annotated[bool, Parameter(negative="")] = False,
-    log: str | None = None,
-    retention_completed: str | None = None,
-    retention_failed: str | None = None,
-    retention_cancelled: str | None = None,
-    retention_types: str | None = None,
     open: Annotated[Literal["yes", "no"], Parameter(name="--open")] = "no",
     folder: Folder = FOLDER,
 ) -> int:
@@ -59,74 +62,31 @@ def up(
 
     Parameters
     ----------
-    host
-        Address to bind. Default: 127.0.0.1.
-    gateway_port
-        Port of the gateway; 0 takes a free one. Default: 3000.
-    read_model_port
-        Port of the read model; 0 takes a free one. Default: 8080.
-    web_port
-        Port of the dashboard; 0 takes a free one. Default: 8081.
-    slots
-        How many attempts run at the same time. Default: 4.
-    prefetch
-        How many jobs are claimed beyond the free slots and wait at this processor. Default: 0.
-    app
-        Application whose handlers run, as module:attribute.
-    postgres_url
-        Database that processes share. Others can read a flag: where it holds a password, set POSTGRES_URL instead.
-    gateways
-        With PostgreSQL: how many gateways run, each on the next free port. Default: 1.
-    processors
-        With PostgreSQL: how many processors run, each with as many slots. Default: 1.
     reload
         For development: begin anew, on the same ports, whenever a source file of the application changes.
-    log
-        Least level that is logged: debug, info, warning, error. Default: info.
-    retention_completed
-        How long COMPLETED jobs are kept: 12h, 7d, never. Default: 7d.
-    retention_failed
-        How long FAILED jobs are kept. Default: 30d.
-    retention_cancelled
-        How long CANCELLED jobs are kept. Default: 7d.
-    retention_types
-        What differs for some types, as type:status=duration, with commas between.
     open
         Open the dashboard in a web browser when it is ready.
     """
-    flags = {
-        "data_dir": folder.data_dir,
-        "host": host,
-        "gateway_port": gateway_port,
-        "read_model_port": read_model_port,
-        "web_port": web_port,
-        "slots": slots,
-        "prefetch": prefetch,
-        "app": app,
-        "postgres_url": postgres_url,
-        "gateways": gateways,
-        "processors": processors,
-        "log": log,
-        "retention_completed": retention_completed,
-        "retention_failed": retention_failed,
-        "retention_cancelled": retention_cancelled,
-        "retention_types": retention_types,
-    }
+    flags = flags_of(folder, addresses, work, process, replicas, retention)
     settings = load(flags, os.environ)
     if reload:
         settings = _reloadable(settings)
     say = say_for(is_json=folder.json)
-    is_shared = settings.postgres_url is not None
     if not folder.json:
-        kind = "PostgreSQL (a process for each role)" if is_shared else "embedded (one process, SQLite)"
-        of_process().say(f"  Distributed Task Observatory {version()} · {kind}", "bold")
+        _say_what_begins(settings)
     if open == "yes":
         say = _opening(settings, say)
-    if is_shared:
+    if settings.postgres_url is not None:
         _run_supervised(settings, flags, say)
     else:
         _run_embedded(settings, say, is_reloading=reload)
     return ExitCode.DONE
+
+
+def _say_what_begins(settings: Settings) -> None:
+    is_embedded = settings.postgres_url is None
+    kind = "embedded (one process, SQLite)" if is_embedded else "PostgreSQL (a process for each role)"
+    of_process().say(f"  Distributed Task Observatory {version()} · {kind}", "bold")
 
 
 def _reloadable(settings: Settings) -> Settings:

@@ -9,8 +9,11 @@ import msgspec
 from observatory.core import limits
 from observatory.core.errors import Unavailable
 from observatory.runtime.ports import Ports
+from observatory.runtime.roles import Role
 from observatory.runtime.services.place import Place, part_of
 from observatory.runtime.services.service import Service
+
+WORK_FOR_ALL = frozenset({Role.MAINTENANCE, Role.METRICS_ENGINE})
 
 
 class Presence:
@@ -47,7 +50,13 @@ class Presence:
 
 
 def present(service: Service, place: Place, ports: Ports) -> Service:
-    """*service*, in a process that says of itself what it does, for those that depend on its loops."""
+    """
+    *service*, as a process of its own plays it: what works for all others says so to them.
+
+    A processor says it with its own heartbeats; what answers requests is asked.
+    """
+    if service.role not in WORK_FOR_ALL:
+        return service
     presence = Presence(service, place, ports)
 
     async def drain() -> None:
