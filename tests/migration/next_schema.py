@@ -14,7 +14,8 @@ from observatory.job_store.postgres import MIGRATIONS
 CURRENT = load_migrations(MIGRATIONS)
 """Of the schema of this release."""
 
-ADDITIVE = """
+ADDITIONS = (
+    """
 DO $$
 DECLARE
     existing record;
@@ -24,12 +25,11 @@ BEGIN
             'ADD COLUMN weight integer NOT NULL DEFAULT 1 CHECK (weight >= 0)', existing.tablename);
     END LOOP;
 END $$;
-CREATE INDEX jobs_by_tenant ON observatory.jobs (tenant, number) WHERE tenant IS NOT NULL;
-CREATE TABLE observatory.tenants (
-    tenant text   COLLATE "C" PRIMARY KEY,
-    jobs   bigint NOT NULL DEFAULT 0
-);
-"""
+""",
+    "CREATE INDEX jobs_by_tenant ON observatory.jobs (tenant, number) WHERE tenant IS NOT NULL;",
+    "CREATE TABLE observatory.tenants (tenant text PRIMARY KEY, jobs bigint NOT NULL DEFAULT 0);",
+)
+ADDITIVE = "\n".join(ADDITIONS)
 """A column that may be empty and one with a default in every table, an index and a table: old statements do not care."""
 
 REMOVING = "ALTER TABLE observatory.jobs DROP COLUMN traceparent;"

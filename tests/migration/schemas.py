@@ -110,7 +110,7 @@ async def meaning(connection: Any, statement: str) -> Meaning:
     """
     prepared = await connection.prepare(statement)
     parameters = tuple(str(one.name) for one in prepared.get_parameters())
-    if statement.split()[0] != "LOCK":
+    if not statement.startswith("LOCK "):
         # Only a plan says whether an ON CONFLICT finds its index.
         given = f"({', '.join(['NULL'] * len(parameters))})" if parameters else ""
         await connection.execute(f"PREPARE planned AS {statement}")

@@ -150,8 +150,8 @@ class TestDeclarations:
                 "function is gone or another",
             ),
             (
-                "CREATE FUNCTION observatory.no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
-                "CREATE TRIGGER t BEFORE INSERT ON observatory.jobs FOR EACH ROW EXECUTE FUNCTION observatory.no()",
+                "CREATE TRIGGER t BEFORE UPDATE ON observatory.jobs FOR EACH ROW "
+                "EXECUTE FUNCTION suppress_redundant_updates_trigger()",
                 "jobs has a further trigger",
             ),
         ],
