@@ -5,7 +5,6 @@ import pytest
 from tests.conformance import drivers
 from tests.conformance.checkers import check_store
 
-
 ELSEWHERE_TOO = (
     *("test_job_store", "test_outbox", "test_queues", "test_schedules", "test_pruning", "test_view_store"),
 )

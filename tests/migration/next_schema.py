@@ -30,7 +30,7 @@ END $$;
     "CREATE TABLE observatory.tenants (tenant text PRIMARY KEY, jobs bigint NOT NULL DEFAULT 0);",
 )
 ADDITIVE = "\n".join(ADDITIONS)
-"""A column that may be empty and one with a default in every table, an index and a table: old statements do not care."""
+"""Two columns in every table, one that may be empty and one with a default; an index; a table."""
 
 REMOVING = "ALTER TABLE observatory.jobs DROP COLUMN traceparent;"
 """What the statements of this release need."""

@@ -13,6 +13,10 @@ from tests.migration import statements
 from tests.migration.next_schema import ADDITIVE, CURRENT, REMOVING, planted, works_with
 from tests.migration.schemas import broken, meaning, schema_of
 
+TRIGGER = """
+CREATE TRIGGER t BEFORE UPDATE ON observatory.jobs
+FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()
+"""
 RECORD = statements.on_record()
 ADDED = planted(works_with(len(CURRENT), ADDITIVE))
 
@@ -149,11 +153,7 @@ class TestDeclarations:
                 "CREATE OR REPLACE FUNCTION observatory.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'",
                 "function is gone or another",
             ),
-            (
-                "CREATE TRIGGER t BEFORE UPDATE ON observatory.jobs FOR EACH ROW "
-                "EXECUTE FUNCTION suppress_redundant_updates_trigger()",
-                "jobs has a further trigger",
-            ),
+            (TRIGGER, "jobs has a further trigger"),
         ],
     )
     async def test_one_that_does_not_only_add_is_found(self, database_at, sql, said):

@@ -162,11 +162,11 @@ class PrivatePostgres:
         )
         return len(rows)
 
-    def execute(self, statement: str, *arguments: object, database: str = "postgres") -> list[Any]:
+    def execute(self, statement: str, *arguments: object, database: str = "postgres", user: str = USER) -> list[Any]:
         """One statement over a connection of its own, outside any transaction; gives its rows. Blocks."""
 
         async def ask() -> list[Any]:
-            connection = await asyncpg.connect(self.url(database), timeout=READY_S_MAX)
+            connection = await asyncpg.connect(self.url(database), user=user, timeout=READY_S_MAX)
             try:
                 return await connection.fetch(statement, *arguments)
             finally:

@@ -9,13 +9,11 @@ from observatory.engine.postgres_database import Connection, PostgresDatabase
 
 T = TypeVar("T")
 
-_FOR_LONG = "; ".join(
-    [
-        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-        # Between two reads their reader may think for longer than a transaction that writes ever should.
-        "SET LOCAL idle_in_transaction_session_timeout = 0",
-    ]
-)
+_FOR_LONG = """
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+SET LOCAL idle_in_transaction_session_timeout = 0
+"""
+"""Between two reads their reader may think for longer than a transaction that writes ever should."""
 
 
 class PostgresSnapshot(PostgresDatabase):
