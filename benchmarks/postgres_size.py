@@ -36,7 +36,7 @@ ROWS = (
     ("a payload of 16 bytes", 0, 1, JOBS // 10),
     ("a payload of 1,000 bytes", 984, 50, JOBS),
 )
-"""What a row of the answer is about, the bytes that are added to the payload, the jobs in one transaction, and in all."""
+"""What a row of the answer is about, the bytes added to the payload, the jobs in one transaction, and in all."""
 
 
 def main() -> int:
