@@ -35,7 +35,7 @@ format: setup ## Format the code and apply the safe fixes
 bench: setup ## Measure, beside a peer in the same run (ARGS="http" runs one scenario; about three minutes)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-services: ## Install the servers that the tests start for themselves: PostgreSQL (needs root; starts nothing)
+services: ## Install the servers that the tests start for themselves: PostgreSQL, PgBouncer (needs root; starts nothing)
 	@sh scripts/services.sh
 
 chaos: setup ## Kill the running system again and again and count what was lost (KILLS=5)

@@ -18,6 +18,7 @@ SCENARIOS = {
     "memory": "How much memory does the whole system take in one process, idle and after work?",
     "retention": "What does retention cost those who submit and settle, and how fast does pruning go?",
     "queues": "What does a claim cost beside a queue from which nothing may be taken, and beside many queues?",
+    "postgres_size": "How many bytes does a job cost in PostgreSQL, on disk and in the write-ahead log?",
     "child_processes": "What does an attempt in a child process cost, and how soon is its end known?",
 }
 

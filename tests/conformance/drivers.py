@@ -195,8 +195,9 @@ SQLITE = SqliteEngine(name="sqlite", is_inline=False)
 SQLITE_INLINE = SqliteEngine(name="sqlite-inline", is_inline=True)
 
 POSTGRES = PostgresEngine(name="postgres")
+ELSEWHERE = PostgresEngine(name="postgres-elsewhere", is_elsewhere=True)
 
-JOB_STORES = [SQLITE, SQLITE_INLINE, POSTGRES]
+JOB_STORES = [SQLITE, SQLITE_INLINE, POSTGRES, ELSEWHERE]
 EVENT_LOGS = [SQLITE, SQLITE_INLINE, POSTGRES]
-VIEW_STORES = [SQLITE, SQLITE_INLINE, POSTGRES]
+VIEW_STORES = [SQLITE, SQLITE_INLINE, POSTGRES, ELSEWHERE]
 EVENT_BUSES = [InProcessEngine(name="in_process"), POSTGRES]

@@ -15,14 +15,12 @@ from observatory.core import limits
 from observatory.core.errors import LogUnavailable
 from observatory.core.event import Producer
 from observatory.core.sources import Ids
-from observatory.engine.migrations import load_migrations
 from observatory.engine.postgres_database import PostgresDatabase, translated
 from observatory.engine.postgres_migrations import migrate
 from observatory.engine.postgres_notices import PostgresNotices
 from observatory.event_bus.postgres import PostgresBus
 from observatory.event_log.postgres import PostgresEventLog
 from observatory.job_store.postgres import (
-    MIGRATIONS,
     PostgresAttemptLogs,
     PostgresJobQueries,
     PostgresJobStore,
@@ -35,6 +33,8 @@ from observatory.job_store.postgres import (
 from observatory.testing.manual_sources import ManualClock, SeededIds
 from observatory.view_store.postgres import PostgresViewStore
 from tests.conformance.opened import Bus, Faults, Log, Truth, Views
+from tests.migration.next_schema import ADDITIVE, CURRENT, planted, works_with
+from tests.servers.pgbouncer import PrivatePgBouncer
 from tests.servers.postgres import PrivatePostgres
 
 CLOCK_OF_THE_SESSION = (
@@ -42,6 +42,13 @@ CLOCK_OF_THE_SESSION = (
     "AS $$ SELECT current_setting('observatory.now')::timestamptz $$"
 )
 """The server's clock as a test sets it: every connection is told the time when it is taken."""
+
+CLOCK_OF_THE_DATABASE = """
+CREATE TABLE public.clock (at timestamptz);
+INSERT INTO public.clock VALUES (NULL);
+CREATE OR REPLACE FUNCTION observatory.now() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT at FROM public.clock'
+"""
+"""The same where a connection has no session of its own."""
 
 _number = itertools.count(1)
 
@@ -103,16 +110,22 @@ class BreakableConnection:
 class BreakableDatabase(PostgresDatabase):
     """The database as it is, over connections that can fail and that live at the time of a test's clock."""
 
-    def __init__(self, url: str, faults: Faults, clock: ManualClock) -> None:
-        super().__init__(url, service="test")
+    def __init__(self, url: str, faults: Faults, clock: ManualClock, *, is_pooled: bool = False) -> None:
+        cache = 0 if is_pooled else limits.POSTGRES_STATEMENT_CACHE_DEFAULT
+        super().__init__(url, service="test", statement_cache=cache)
         self._faults = faults
         self._clock = clock
+        self._told = ""
 
     @asynccontextmanager
     async def _connection(self):
         async with super()._connection() as connection:
             now = self._clock.now().isoformat()
-            await connection._connection.execute("SELECT set_config('observatory.now', $1, false)", now)
+            if not self.is_pooled:
+                await connection._connection.execute("SELECT set_config('observatory.now', $1, false)", now)
+            elif self._told != now:
+                await connection._connection.execute(f"UPDATE public.clock SET at = '{now}'")
+                self._told = now
             yield connection
 
     def wrapped(self, connection):
@@ -124,19 +137,22 @@ class BreakableDatabase(PostgresDatabase):
 
 
 @cache
-def template_of(server: PrivatePostgres) -> str:
+def template_of(server: PrivatePostgres, *, is_elsewhere: bool) -> str:
     """Name of a migrated database in *server*, to be copied: nobody may be connected to it."""
-    url = server.create_database("migrated")
+    name = "migrated further" if is_elsewhere else "migrated"
+    migrations = planted(works_with(len(CURRENT), ADDITIVE)) if is_elsewhere else CURRENT
+    clock = CLOCK_OF_THE_DATABASE if is_elsewhere else CLOCK_OF_THE_SESSION
+    url = server.create_database(name)
 
     async def prepare() -> None:
         database = PostgresDatabase(url, service="test")
-        await migrate(database, load_migrations(MIGRATIONS))
-        await database.write_alone(lambda connection: connection.execute(CLOCK_OF_THE_SESSION))
+        await migrate(database, migrations)
+        await database.write_alone(lambda connection: connection.execute(clock))
         await database.close()
 
     with ThreadPoolExecutor(1) as thread:  # a test's own loop runs in this one
         thread.submit(asyncio.run, prepare()).result()
-    return "migrated"
+    return name
 
 
 class RelayedLog:
@@ -179,22 +195,33 @@ class PostgresEngine:
     name: str
     server: PrivatePostgres | None = None
     """Set by the fixture that opens."""
+    is_elsewhere: bool = False
+    """
+    Whether the database is not as this release would have it: a next release has migrated it, and a pooler gives each
+    transaction another session of the server.
+    """
+    pooler: PrivatePgBouncer | None = None
+    """Set like the server."""
 
     def database(self, folder: Path, faults: Faults, clock: ManualClock) -> BreakableDatabase:
         """The database of *folder*; made when it is opened for the first time."""
         noted = folder / "postgres.url"
         if not noted.exists():
             assert self.server is not None, "the fixture gives the server"
-            template = template_of(self.server)
-            noted.write_text(self.server.create_database(f"test_{next(_number)}", template=template))
-        return BreakableDatabase(noted.read_text(), faults, clock)
+            template = template_of(self.server, is_elsewhere=self.is_elsewhere)
+            url = self.server.create_database(name := f"test_{next(_number)}", template=template)
+            noted.write_text(self.pooler.url(name) if self.pooler else url)
+        return BreakableDatabase(noted.read_text(), faults, clock, is_pooled=self.is_elsewhere)
 
     def drop(self, folder: Path) -> None:
         """Give back the room of the database of *folder*: those of all tests would fill gigabytes."""
         noted = folder / "postgres.url"
         if noted.exists():
             assert self.server is not None, "the fixture gives the server"
-            self.server.drop_database(noted.read_text().rpartition("/")[2])
+            name = noted.read_text().rpartition("/")[2]
+            if self.is_elsewhere:
+                self.server.terminate_backends(name)  # those of the pooler: a drop would look for their end too rarely
+            self.server.drop_database(name)
 
     def open_truth(self, folder: Path, clock: ManualClock | None = None, ids: Ids | None = None) -> Truth:
         faults = Faults(postgres_errors())

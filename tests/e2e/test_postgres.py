@@ -5,6 +5,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 
@@ -13,16 +14,26 @@ from tests.chaos_postgres.starts import attempts_in, differences, starts_in
 from tests.chaos_postgres.sums import Sums, halves_of
 from tests.chaos_postgres.system import GATEWAYS, System
 from tests.e2e.process import PROGRAM, ROOT, odd
-from tests.servers.postgres import PrivatePostgres
+from tests.servers.postgres import USER, PrivatePostgres
 
 S_MAX = 30.0
-RIGHTS = """
-GRANT USAGE ON SCHEMA observatory TO jobs_app;
-GRANT SELECT ON ALL TABLES IN SCHEMA observatory TO jobs_app;
-GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA observatory TO jobs_app;
-REVOKE INSERT, UPDATE, DELETE ON observatory.migrations FROM jobs_app;
-"""
-"""As docs/operations.md gives them."""
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+
+
+def rights(name: str, app: str = "jobs_app", owner: str = "jobs_owner") -> list[tuple[str, list[str]]]:
+    """By whom, and the statements by which docs/operations.md gives *owner* and *app* their rights in *name*."""
+    text = OPERATIONS.read_text(encoding="utf-8")
+    text = text[text.index("**Rights.**") : text.index("**Is everything there?**")]
+    text = text.replace("jobs_app", app).replace("jobs_owner", owner).replace("DATABASE jobs ", f"DATABASE {name} ")
+    blocks = [block.partition("```")[0] for block in text.split("```sql\n")[1:]]
+    assert len(blocks) == 2
+    statements = [[one.strip() for one in block.split(";") if one.strip()] for block in blocks]
+    return list(zip((USER, owner), statements, strict=True))
+
+
+def grant(server: PrivatePostgres, name: str, by: str, statements: list[str]) -> None:
+    for statement in statements:
+        server.execute(statement, database=name, user=by)
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +46,11 @@ def server(postgres_server: PrivatePostgres) -> Generator[PrivatePostgres]:
 @pytest.fixture(scope="module")
 def system(server: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> Generator[System]:
     url, folder = server.create_database("jobs"), tmp_path_factory.mktemp("system")
-    migrated = odd(folder / "data", "migrate", POSTGRES_URL=url)
+    at_first, then = rights("jobs")
+    grant(server, "jobs", *at_first)
+    migrated = odd(folder / "data", "migrate", POSTGRES_URL=url.replace("observatory@", "jobs_owner@"))
     assert migrated.returncode == 0, migrated.stderr
-    server.execute("CREATE ROLE jobs_app LOGIN")
-    for statement in filter(None, map(str.strip, RIGHTS.split(";"))):
-        server.execute(statement, database="jobs")
+    grant(server, "jobs", *then)
     log = str(folder / "starts")
     system = System(folder, url.replace("observatory@", "jobs_app@"), app=APP, **{STARTS_VARIABLE: log})
     yield system
@@ -129,6 +140,26 @@ def test_while_the_database_is_away_it_says_so_and_everything_resumes_by_itself(
     until(S_MAX, lambda: system.get(f"/jobs/{running}")["status"] == "COMPLETED")
     assert system.get(f"/jobs/{running}")["attempt"] == 1, "a result that was there is not lost"
     until(S_MAX, lambda: httpx2.get(system.urls["gateway"] + "/readyz", timeout=5).status_code == 200)
+
+
+def test_the_rights_are_no_more_than_that(system: System, server: PrivatePostgres) -> None:
+    for statement in (
+        "CREATE TABLE observatory.mine (n int)",
+        "UPDATE observatory.migrations SET works_with = 1",
+        "DROP TABLE observatory.types",
+        "CREATE SCHEMA mine",
+        "TRUNCATE observatory.jobs",
+    ):
+        with pytest.raises(asyncpg.PostgresError, match=r"permission denied|must be owner"):
+            server.execute(statement, database="jobs", user="jobs_app")
+
+
+def test_what_a_later_migration_makes_is_theirs_too(system: System, server: PrivatePostgres) -> None:
+    server.execute("CREATE TABLE observatory.later (n int)", database="jobs", user="jobs_owner")
+
+    server.execute("INSERT INTO observatory.later VALUES (1)", database="jobs", user="jobs_app")
+
+    server.execute("DROP TABLE observatory.later", database="jobs", user="jobs_owner")
 
 
 def test_the_audit_is_clean_while_it_runs_and_afterwards(system: System) -> None:

@@ -1,7 +1,6 @@
 """A private PostgreSQL: started, stopped, killed and paused by the test that owns it."""
 
 import asyncio
-import random
 import shutil
 import signal
 import socket
@@ -19,13 +18,11 @@ import psutil
 
 from tests.servers import process_tree
 from tests.servers.ground import as_server_user, ground
+from tests.servers.ports import free_port
 
 USER = "observatory"
 READY_S_MAX = 60.0
 STOP_S_MAX = 30.0
-PORTS = range(20_000, 32_000)
-"""Below those that the system gives to outgoing connections: a server that is down finds its port free again."""
-
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -165,11 +162,11 @@ class PrivatePostgres:
         )
         return len(rows)
 
-    def execute(self, statement: str, *arguments: object, database: str = "postgres") -> list[Any]:
+    def execute(self, statement: str, *arguments: object, database: str = "postgres", user: str = USER) -> list[Any]:
         """One statement over a connection of its own, outside any transaction; gives its rows. Blocks."""
 
         async def ask() -> list[Any]:
-            connection = await asyncpg.connect(self.url(database), timeout=READY_S_MAX)
+            connection = await asyncpg.connect(self.url(database), user=user, timeout=READY_S_MAX)
             try:
                 return await connection.fetch(statement, *arguments)
             finally:
@@ -275,19 +272,6 @@ def _new_folder() -> Path:
     folder.mkdir(mode=0o755)
     subprocess.run(["cp", "-Rp", str(_template()), str(folder / "data")], check=True)
     return folder
-
-
-def free_port() -> int:
-    """Drawn by chance, because several workers draw at the same time."""
-    while True:
-        port = random.choice(PORTS)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def _free_shared_memory(data: Path) -> None:

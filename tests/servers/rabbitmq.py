@@ -12,7 +12,8 @@ from typing import Self
 
 from tests.servers import process_tree
 from tests.servers.ground import as_server_user, ground
-from tests.servers.postgres import CannotStartServer, free_port
+from tests.servers.ports import free_port
+from tests.servers.postgres import CannotStartServer
 
 READY_S_MAX = 90.0
 _number = iter(range(1, sys.maxsize))

@@ -6,7 +6,7 @@ middle, is closed and never used again: what its transaction did is for the serv
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
@@ -88,12 +88,28 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-_BEGIN = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan"
+_FOR_UNITS = "SET LOCAL plan_cache_mode = force_generic_plan"
 """
 Units of work are made of a few statements that find their rows by an index whatever the values are. Their arrays differ
 in length from call to call, for which the server would make each plan anew: half of what a small claim costs it. As one
 message without values it takes one round trip, also through a pooler, and ends with its transaction.
 """
+
+_SETTINGS = {
+    "statement_timeout": f"{limits.POSTGRES_STATEMENT_S_MAX * 1000:.0f}",
+    "lock_timeout": f"{limits.POSTGRES_LOCK_S_MAX * 1000:.0f}",
+    "idle_in_transaction_session_timeout": f"{limits.POSTGRES_IDLE_TRANSACTION_S_MAX * 1000:.0f}",
+    # Every statement of ours finds its rows by an index, and many in the order of one. Statistics lag behind tables
+    # that fill and empty by the second, and a plan that reads a whole table, or collects all that match to sort them
+    # for the first few, would be kept for as long as its connection.
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "jit": "off",
+}
+
+
+def _local(settings: Mapping[str, str]) -> Iterator[str]:
+    return (f"SET LOCAL {name} = {value}" for name, value in settings.items())
 
 
 class PostgresDatabase:
@@ -104,8 +120,9 @@ class PostgresDatabase:
         url: As `postgresql://user:password@host:port/database`.
         service: Shown by the server beside each connection.
         connections_max: Those of this process.
-        statement_cache: Prepared statements kept for each connection; 0 for a pooler that changes the server's
-            connection with every transaction: then no setting of a session is used either.
+        statement_cache: Prepared statements kept for each connection; 0 for a pooler that gives every transaction
+            another connection of the server. Then nothing is expected of a session: each statement runs in a
+            transaction, which brings its settings along.
     """
 
     def __init__(
@@ -120,13 +137,17 @@ class PostgresDatabase:
         self._service = service
         self._connections_max = connections_max
         self._statement_cache = statement_cache
+        self.is_pooled = statement_cache == 0
+        """Whether two transactions of one connection may run in two sessions of the server."""
+        self.begin = "; ".join(["BEGIN", *(_local(_SETTINGS) if self.is_pooled else ())])
+        """The statement that begins a transaction: one round trip."""
         self._pool: Any = None
         self._writes: set[asyncio.Future[Any]] = set()
 
     async def read(self, query: Callable[[Connection], Awaitable[T]]) -> T:
         """What *query* answers. Each of its statements sees what was committed before it began."""
         async with self._connection() as connection:
-            return await query(connection)
+            return await (self._transacted(connection, query) if self.is_pooled else query(connection))
 
     async def write(self, unit: Callable[[Connection], Awaitable[T]]) -> T:
         """
@@ -139,7 +160,7 @@ class PostgresDatabase:
         return await self._shielded(partial(self._in_transaction, unit))
 
     async def write_alone(self, statement: Callable[[Connection], Awaitable[T]]) -> T:
-        """As `write`, but each statement is a transaction by itself: two round trips shorter."""
+        """As `write`, but each statement may be a transaction by itself: two round trips shorter."""
         return await self._shielded(partial(self._alone, statement))
 
     async def _shielded(self, work: Callable[[], Awaitable[T]]) -> T:
@@ -155,25 +176,31 @@ class PostgresDatabase:
 
     async def _alone(self, statement: Callable[[Connection], Awaitable[T]]) -> T:
         async with self._connection() as connection:
-            answer = await statement(connection)
+            answer = await (self._transacted(connection, statement) if self.is_pooled else statement(connection))
             self.committed()
             return answer
 
     async def _in_transaction(self, unit: Callable[[Connection], Awaitable[T]]) -> T:
         async with self._connection() as connection:
-            await connection.execute(_BEGIN)
-            try:
-                answer = await unit(connection)
-                tag = await connection.execute("COMMIT")
-            except BaseException:
-                await _roll_back(connection)
-                raise
-            assert tag == "COMMIT", f"a unit of work hid an error of its transaction: {tag}"
+            answer = await self._transacted(connection, unit, _FOR_UNITS)
             self.committed()
             return answer
 
+    async def _transacted(
+        self, connection: Connection, unit: Callable[[Connection], Awaitable[T]], *settings: str
+    ) -> T:
+        await connection.execute("; ".join([self.begin, *settings]))
+        try:
+            answer = await unit(connection)
+            tag = await connection.execute("COMMIT")
+        except BaseException:
+            await _roll_back(connection)
+            raise
+        assert tag == "COMMIT", f"a unit of work hid an error of its transaction: {tag}"
+        return answer
+
     def committed(self) -> None:
-        """Called after every commit."""
+        """Called after every commit of what may have written."""
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncGenerator[Connection]:
@@ -221,19 +248,7 @@ class PostgresDatabase:
 
     def _session_settings(self) -> dict[str, str]:
         named = {"application_name": f"odd-dashboard {self._service}"}
-        if not self._statement_cache:
-            return named  # a pooler refuses the others
-        return named | {
-            "statement_timeout": _ms(limits.POSTGRES_STATEMENT_S_MAX),
-            "lock_timeout": _ms(limits.POSTGRES_LOCK_S_MAX),
-            "idle_in_transaction_session_timeout": _ms(limits.POSTGRES_IDLE_TRANSACTION_S_MAX),
-            # Every statement of ours finds its rows by an index, and many in the order of one. Statistics lag behind
-            # tables that fill and empty by the second, and a plan that reads a whole table, or collects all that match
-            # to sort them for the first few, would be kept for as long as its connection.
-            "enable_seqscan": "off",
-            "enable_bitmapscan": "off",
-            "jit": "off",
-        }
+        return named if self.is_pooled else named | _SETTINGS  # a pooler refuses the others
 
     async def close(self) -> None:
         """Let what is being written come to its end, and close the connections. Safe to call twice."""
@@ -279,7 +294,3 @@ async def _roll_back(connection: Connection) -> None:
 
 async def _nothing(connection: Connection) -> None:
     """A connection is given back as it was taken: nothing of ours changes its session."""
-
-
-def _ms(seconds: float) -> str:
-    return str(int(seconds * 1000))

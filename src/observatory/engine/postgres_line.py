@@ -28,20 +28,23 @@ class PostgresLine:
         connection: Nobody else's.
         heard: Called in the loop with channel and text of every notice of others; those told over this line are not
             heard again.
+        is_pooled: Whether its statements run in changing sessions of the server. Then it only tells: a session that
+            was left listening would say it to whoever has it next.
     """
 
-    def __init__(self, connection: Any, heard: Callable[[str, str], None]) -> None:
+    def __init__(self, connection: Any, heard: Callable[[str, str], None], *, is_pooled: bool = False) -> None:
         self.has_ended = asyncio.Event()
         self.channels: set[str] = set()
         """Those listened to."""
         self._connection = connection
         self._heard = heard
+        self._is_pooled = is_pooled
         self._is_free = asyncio.Lock()
         self._asked: set[asyncio.Future[Any]] = set()
         connection.add_termination_listener(self._on_end)
 
     async def listen(self, channel: str) -> bool:
-        """Return when every notice from now on is heard; False when that was so before."""
+        """Return when every notice from now on is heard, or never one; False when that was so before."""
         return await self._shielded(partial(self._listen, channel))
 
     async def tell(self, notices: Collection[tuple[str, str]]) -> None:
@@ -82,8 +85,9 @@ class PostgresLine:
     async def _listen(self, channel: str) -> bool:
         if channel in self.channels:
             return False
-        async with asyncio.timeout(limits.POSTGRES_PROBE_ANSWER_S_MAX):
-            await self._connection.add_listener(channel, self._on_notice)
+        if not self._is_pooled:
+            async with asyncio.timeout(limits.POSTGRES_PROBE_ANSWER_S_MAX):
+                await self._connection.add_listener(channel, self._on_notice)
         self.channels.add(channel)
         return True
 

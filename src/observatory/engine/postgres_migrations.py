@@ -3,9 +3,12 @@
 Everything of ours lies in the schema `observatory`, so that the database may be an application's own.
 """
 
+import asyncio
 from typing import Any
 
+import asyncpg
 import msgspec
+import structlog
 
 from observatory.core import limits
 from observatory.core.errors import DatabaseUnusable, DataTooNew
@@ -14,6 +17,8 @@ from observatory.engine.postgres_database import Connection, PostgresDatabase, S
 
 _LOCK = 0x6F64_6D69
 """Held while migrations run: one process brings the schema forward, the others wait and find it done."""
+
+_log = structlog.get_logger("observatory.postgres")
 
 
 _KEPT = """
@@ -56,16 +61,14 @@ async def migrate(database: PostgresDatabase, migrations: list[Migration]) -> li
     """
     Bring the schema forward to the newest; returns what was applied, in order.
 
-    May run in several processes at once. A kill leaves the schema at the last migration that was committed; running
-    again goes on from there.
+    May run in several processes at once, and beside processes that work. A kill, also of the server, leaves the schema
+    at the last migration that was committed; running again goes on from there.
 
     Raises:
         DataTooNew, DatabaseUnusable: As `schema_status`; nothing was changed.
     """
     connection = await database.connect()
     try:
-        await connection.execute(f"SET statement_timeout = {int(limits.POSTGRES_MIGRATION_S_MAX * 1000)}")
-        await connection.execute("SET lock_timeout = 0")
         return await _applied(connection, migrations)
     finally:
         await connection.close(timeout=limits.POSTGRES_CONNECT_S_MAX)
@@ -73,15 +76,42 @@ async def migrate(database: PostgresDatabase, migrations: list[Migration]) -> li
 
 async def _applied(connection: Any, migrations: list[Migration]) -> list[Migration]:
     done: list[Migration] = []
-    while True:
-        async with connection.transaction():
-            # Bound to the transaction, so that it works through a pooler too, and ends with a process that is killed.
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK, timeout=limits.POSTGRES_MIGRATION_S_MAX)
-            number = await usable_number(connection, migrations)
-            if number >= len(migrations):
-                return done
-            await _apply(connection, migrations[number])
-        done.append(migrations[number])
+    while (migration := await _applied_next(connection, migrations)) is not None:
+        done.append(migration)
+    return done
+
+
+async def _applied_next(connection: Any, migrations: list[Migration]) -> Migration | None:
+    """
+    None when the schema is the newest.
+
+    A lock on a table is waited for only shortly, again and again: whoever wants the table meanwhile stands behind it.
+    """
+    for _ in range(limits.POSTGRES_MIGRATION_TRIES_MAX - 1):
+        try:
+            return await _try_next(connection, migrations)
+        except asyncpg.LockNotAvailableError as error:
+            _log.warning("migration_waits", reason=str(error))
+            await asyncio.sleep(limits.POSTGRES_MIGRATION_PAUSE_S)
+    return await _try_next(connection, migrations)
+
+
+async def _try_next(connection: Any, migrations: list[Migration]) -> Migration | None:
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL statement_timeout = {_ms(limits.POSTGRES_MIGRATION_S_MAX)}")
+        await connection.execute("SET LOCAL lock_timeout = 0")
+        # Bound to the transaction, so that it works through a pooler too, and ends with a process that is killed.
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK, timeout=limits.POSTGRES_MIGRATION_S_MAX)
+        number = await usable_number(connection, migrations)
+        if number >= len(migrations):
+            return None
+        await connection.execute(f"SET LOCAL lock_timeout = {_ms(limits.POSTGRES_MIGRATION_LOCK_S_MAX)}")
+        await _apply(connection, migrations[number])
+    return migrations[number]
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)
 
 
 async def _apply(connection: Connection, migration: Migration) -> None:

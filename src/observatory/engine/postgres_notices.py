@@ -2,7 +2,8 @@
 Notices between the processes on one PostgreSQL database: a channel and a short text.
 
 A notice only says that there is something to look for. It may be lost with a connection, so whoever waits for one also
-looks by itself now and then. Behind a pooler that gives each transaction another connection nothing is heard at all.
+looks by itself now and then. Behind a pooler that gives each transaction another connection a process hears nothing of
+others, and looks; what it tells is heard by those that have connections of their own.
 """
 
 import asyncio
@@ -207,7 +208,8 @@ class PostgresNotices:
 
     async def _open(self) -> PostgresLine:
         with translated(BusUnavailable):
-            line = PostgresLine(await self._database.connect(), self._hearings.give)
+            connection = await self._database.connect()
+            line = PostgresLine(connection, self._hearings.give, is_pooled=self._database.is_pooled)
             try:
                 for channel in self._hearings.channels():
                     await line.listen(channel)

@@ -2,12 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, TypeVar
 
 from observatory.engine.postgres_database import Connection, PostgresDatabase
 
-_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+T = TypeVar("T")
+
+_FOR_LONG = """
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+SET LOCAL idle_in_transaction_session_timeout = 0
+"""
+"""Between two reads their reader may think for longer than a transaction that writes ever should."""
 
 
 class PostgresSnapshot(PostgresDatabase):
@@ -28,13 +34,15 @@ class PostgresSnapshot(PostgresDatabase):
         """Hold the instant until the block ends."""
         self._held = await self.connect()
         try:
-            # Between two reads their reader may think for longer than a transaction that writes ever should.
-            await self._held.execute("SET idle_in_transaction_session_timeout = 0")
-            await self._held.execute(_BEGIN)
+            await self._held.execute(f"{self.begin}; {_FOR_LONG}")
             await self._held.fetchval("SELECT 1")  # the first statement takes the snapshot
             yield
         finally:
             self._held.terminate()
+
+    async def read(self, query: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self._connection() as connection:
+            return await query(connection)
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncGenerator[Connection]:

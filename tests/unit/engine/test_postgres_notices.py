@@ -269,14 +269,20 @@ class TestHearing:
 
         assert ear.heard == ["x"]
 
-    async def test_it_works_without_settings_of_the_session(self, postgres_server, name, open_at):
-        one, two = (open_at(postgres_server.url(name), statement_cache=0) for _ in range(2))
-        ear = await listening(two)
+    async def test_behind_a_pooler_a_process_tells_and_does_not_leave_a_session_listening(
+        self, postgres_server, name, open_at
+    ):
+        direct, pooled = open_at(postgres_server.url(name)), open_at(postgres_server.url(name), statement_cache=0)
+        ear, deaf = await listening(direct), await listening(pooled)
 
-        await one.tell_now("news", "x")
-        await two.catch_up()
+        await pooled.tell_now("news", "x")
+        await direct.tell_now("news", "y")
+        await direct.catch_up()
+        await pooled.catch_up()
 
-        assert ear.heard == ["x"]
+        assert ear.heard == ["x", "y"]
+        assert deaf.heard == ["x"], "its own alone"
+        assert await pooled._line._connection.fetch("SELECT pg_listening_channels()") == []
 
 
 class TestLosingTheConnection:

@@ -21,8 +21,9 @@ def migrate(
     """
     Bring the data to the schema of this release: that of POSTGRES_URL, else that of the data folder.
 
-    What was applied is printed. Several at the same time do it once. `up` does the same when it starts; `serve` and
-    `worker` refuse to run before it is done. An embedded file is copied first.
+    What was applied is printed. Several at the same time do it once, also while others work; after a kill, run it
+    again. `up` does the same when it starts; `serve` and `worker` refuse to run before it is done. An embedded file is
+    copied first.
 
     For example:
 
@@ -57,8 +58,10 @@ def _status(settings: Settings, *, is_json: bool) -> int:
 
 
 def _migrate(settings: Settings, *, is_json: bool) -> int:
+    from observatory.runtime.logging import configure_logging
     from observatory.runtime.ports.opening import migrate as bring_forward
 
+    configure_logging(settings.log)  # it says what it waits for
     migrated = asyncio.run(bring_forward(settings))
     out = of_process()
     if is_json:

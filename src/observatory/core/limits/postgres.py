@@ -29,6 +29,15 @@ POSTGRES_TRIES_MAX = 5
 POSTGRES_MIGRATION_S_MAX = 3_600.0
 """One statement of a migration: it may have to rewrite a large table."""
 
+POSTGRES_MIGRATION_LOCK_S_MAX = 2.0
+"""How long a migration waits for a table that is in use. Whoever comes later waits behind it, for less than it may."""
+
+POSTGRES_MIGRATION_PAUSE_S = 1.0
+"""Until it tries again: time for those who waited behind it."""
+
+POSTGRES_MIGRATION_TRIES_MAX = 1_200
+"""About an hour."""
+
 POSTGRES_IDLE_CONNECTION_S = 300.0
 """A connection that was not used for so long is closed."""
 

@@ -5,8 +5,8 @@ from observatory.audit.report import AuditReport
 from observatory.core.errors import StoreUnavailable
 from observatory.core.folds import STATS_VIEW
 from observatory.engine import postgres_migrations
-from observatory.engine.migrations import load_migrations
-from observatory.engine.postgres_database import PostgresDatabase, translated
+from observatory.engine.migrations import Migration, load_migrations
+from observatory.engine.postgres_database import Connection, PostgresDatabase, translated
 from observatory.engine.postgres_notices import PostgresNotices
 from observatory.engine.postgres_snapshot import PostgresSnapshot
 from observatory.event_bus.postgres import PostgresBus
@@ -47,10 +47,11 @@ def open_postgres(settings: Settings, sources: Sources, *, role: str) -> Ports:
     def store_of(service: str) -> PostgresJobStore:
         return PostgresJobStore(database, notices, producer=sources.producer(service), ids=sources.ids)
 
+    migrations = load_migrations(MIGRATIONS)
+
     async def check() -> None:
         with translated(StoreUnavailable):
-            if not await database.read(lambda connection: connection.fetchval(CAN_WRITE)):
-                raise StoreUnavailable("PostgreSQL: the server takes no writes")
+            await database.read(lambda connection: _check(connection, migrations))
 
     async def close() -> None:
         outbox.close()
@@ -74,6 +75,13 @@ def open_postgres(settings: Settings, sources: Sources, *, role: str) -> Ports:
         check=check,
         close=close,
     )
+
+
+async def _check(connection: Connection, migrations: list[Migration]) -> None:
+    if not await connection.fetchval(CAN_WRITE):
+        raise StoreUnavailable("PostgreSQL: the server takes no writes")
+    # It may have been migrated beyond this release since the process began.
+    await postgres_migrations.usable_number(connection, migrations)
 
 
 async def audit_database(settings: Settings, *, say: Say | None = None) -> AuditReport:
