@@ -43,6 +43,11 @@ CLOCK_OF_THE_SESSION = (
 )
 """The server's clock as a test sets it: every connection is told the time when it is taken."""
 
+CLOCK_OF_THE_SERVER = (
+    "CREATE OR REPLACE FUNCTION observatory.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT clock_timestamp()'"
+)
+"""As the schema has it: for tests that take a template of this module and need no clock of their own."""
+
 CLOCK_OF_THE_DATABASE = """
 CREATE TABLE public.clock (at timestamptz);
 INSERT INTO public.clock VALUES (NULL);

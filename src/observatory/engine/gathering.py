@@ -8,8 +8,10 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 A = TypeVar("A")
 
-Call = tuple[Sequence[T], asyncio.Future[list[A]]]
-"""The items of one call, and where its answer goes."""
+Call = tuple[Sequence[T], asyncio.Future[list[A]], int]
+"""The items of one call, where its answer goes, and its weight."""
+
+CarryOut = Callable[[Sequence[T]], Awaitable[Sequence[A]]]
 
 
 class Gathering(Generic[T, A]):
@@ -20,32 +22,46 @@ class Gathering(Generic[T, A]):
 
     Args:
         carry_out: Takes the items of some calls, never none, and gives an answer for each, in order.
+        alone: The same for the items of one call, once more. It may wait for what holds up these items, where
+            *carry_out* had better give up soon for the sake of the others.
         items_max: In one joined call. A caller brings no more.
+        weight_of: Of an item.
+        weight_max: In one joined call, unless a single one brings more.
         at_once_max: Joined calls under way at the same time.
+        alone_at_once_max: Calls that are carried out once more under way at the same time, beside the joined ones.
         concerns_one: True for an error that the items of one call may have brought upon the others: then each call
             is carried out once more by itself.
     """
 
     def __init__(
         self,
-        carry_out: Callable[[Sequence[T]], Awaitable[Sequence[A]]],
+        carry_out: CarryOut[T, A],
         *,
+        alone: CarryOut[T, A],
         items_max: int,
+        weight_of: Callable[[T], int],
+        weight_max: int,
         at_once_max: int,
+        alone_at_once_max: int,
         concerns_one: Callable[[BaseException], bool],
     ) -> None:
         self._carry_out = carry_out
+        self._alone = alone
         self._items_max = items_max
+        self._weight_of = weight_of
+        self._weight_max = weight_max
         self._at_once_max = at_once_max
         self._concerns_one = concerns_one
         self._waiting: deque[Call[T, A]] = deque()
         self._under_way: set[asyncio.Task[None]] = set()
+        self._again: set[asyncio.Task[None]] = set()
+        self._may_go_again = asyncio.Semaphore(alone_at_once_max)
 
     async def join(self, items: Sequence[T]) -> list[A]:
         """The answers for *items*, in order. Goes on when the caller is cancelled."""
         assert len(items) <= self._items_max, f"{len(items)} items in one call"
         answer: asyncio.Future[list[A]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((items, answer))
+        self._waiting.append((items, answer, sum(map(self._weight_of, items))))
         self._begin()
         return await answer
 
@@ -66,45 +82,50 @@ class Gathering(Generic[T, A]):
         try:
             await _answered(calls, self._carry_out)
         except Exception as error:  # noqa: BLE001 — it is the callers'
-            if len(calls) == 1 or not self._concerns_one(error):
+            if not self._concerns_one(error):
                 _failed(calls, error)
                 return
-            await self._one_by_one(calls)
+            for call in calls:
+                task = asyncio.create_task(self._once_more(call))
+                self._again.add(task)
+                task.add_done_callback(self._again.discard)
         except BaseException as error:
             _failed(calls, error)
             raise
 
     def _taken(self) -> list[Call[T, A]]:
         calls: list[Call[T, A]] = []
-        room = self._items_max
-        while self._waiting and (not calls or len(self._waiting[0][0]) <= room):
-            items, answer = self._waiting.popleft()
-            room -= len(items)
-            calls.append((items, answer))
+        room, weight = self._items_max, self._weight_max
+        while self._waiting and (not calls or (len(self._waiting[0][0]) <= room and self._waiting[0][2] <= weight)):
+            calls.append(self._waiting.popleft())
+            room -= len(calls[-1][0])
+            weight -= calls[-1][2]
         return calls
 
-    async def _one_by_one(self, calls: Sequence[Call[T, A]]) -> None:
-        for call in calls:
-            try:
-                await _answered([call], self._carry_out)
-            except Exception as error:  # noqa: BLE001 — it is the caller's
-                _failed([call], error)
+    async def _once_more(self, call: Call[T, A]) -> None:
+        try:
+            async with self._may_go_again:
+                await _answered([call], self._alone)
+        except BaseException as error:
+            _failed([call], error)
+            if not isinstance(error, Exception):
+                raise
 
 
 async def _answered(
     calls: Sequence[Call[T, A]],
-    carry_out: Callable[[Sequence[T]], Awaitable[Sequence[A]]],
+    carry_out: CarryOut[T, A],
 ) -> None:
-    answers = await carry_out([item for items, _ in calls for item in items])
+    answers = await carry_out([item for items, _, _ in calls for item in items])
     start = 0
-    for items, answer in calls:
+    for items, answer, _ in calls:
         if not answer.done():
             answer.set_result(list(answers[start : start + len(items)]))
         start += len(items)
 
 
 def _failed(calls: Sequence[Call[T, A]], error: BaseException) -> None:
-    for _, answer in calls:
+    for _, answer, _ in calls:
         if not answer.done():
             if isinstance(error, Exception):
                 answer.set_exception(error)

@@ -64,8 +64,13 @@ _FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClient
 _CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """The server has undone the transaction, so it may be begun again."""
 
-_OF_VALUES = (asyncpg.DataError, asyncpg.exceptions.DataError, asyncpg.IntegrityConstraintViolationError)
-"""The statement cannot take the values it was given; the server has undone it."""
+_OF_VALUES = (
+    asyncpg.DataError,
+    asyncpg.exceptions.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.LockNotAvailableError,
+)
+"""The statement cannot take the values it was given, or not while another transaction goes on; the server undid it."""
 
 
 @contextlib.contextmanager
@@ -149,15 +154,18 @@ class PostgresDatabase:
         async with self._connection() as connection:
             return await (self._transacted(connection, query) if self.is_pooled else query(connection))
 
-    async def write(self, unit: Callable[[Connection], Awaitable[T]]) -> T:
+    async def write(self, unit: Callable[[Connection], Awaitable[T]], *, after: Sequence[str] = ()) -> T:
         """
         What *unit* answers, once its transaction is committed: durable, all of it or nothing.
+
+        Statements in *after* come before it in its transaction, without a round trip of their own: such as a lock that
+        everything in the unit has to see the last holder's work of.
 
         After an error of the engine it is not known whether it took effect; after any other error it did not. It goes
         on when its caller is cancelled. It is called again, from its beginning, when the server undoes it because of a
         conflict with another transaction.
         """
-        return await self._shielded(partial(self._in_transaction, unit))
+        return await self._shielded(partial(self._in_transaction, unit, after))
 
     async def write_alone(self, statement: Callable[[Connection], Awaitable[T]]) -> T:
         """As `write`, but each statement may be a transaction by itself: two round trips shorter."""
@@ -180,16 +188,14 @@ class PostgresDatabase:
             self.committed()
             return answer
 
-    async def _in_transaction(self, unit: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _in_transaction(self, unit: Callable[[Connection], Awaitable[T]], after: Sequence[str]) -> T:
         async with self._connection() as connection:
-            answer = await self._transacted(connection, unit, _FOR_UNITS)
+            answer = await self._transacted(connection, unit, _FOR_UNITS, *after)
             self.committed()
             return answer
 
-    async def _transacted(
-        self, connection: Connection, unit: Callable[[Connection], Awaitable[T]], *settings: str
-    ) -> T:
-        await connection.execute("; ".join([self.begin, *settings]))
+    async def _transacted(self, connection: Connection, unit: Callable[[Connection], Awaitable[T]], *after: str) -> T:
+        await connection.execute("; ".join([self.begin, *after]))
         try:
             answer = await unit(connection)
             tag = await connection.execute("COMMIT")

@@ -24,8 +24,17 @@ class Carrier:
         return [item * 10 for item in items]
 
 
-def gathering(carrier, *, items_max=10, at_once_max=1, concerns_one=lambda error: isinstance(error, ValueError)):
-    return Gathering(carrier, items_max=items_max, at_once_max=at_once_max, concerns_one=concerns_one)
+def gathering(carrier, *, alone=None, items_max=10, weight_max=1_000, at_once_max=1, alone_at_once_max=2, **options):
+    return Gathering(
+        carrier,
+        alone=alone or carrier,
+        items_max=items_max,
+        weight_of=lambda item: item,
+        weight_max=weight_max,
+        at_once_max=at_once_max,
+        alone_at_once_max=alone_at_once_max,
+        **({"concerns_one": lambda error: isinstance(error, ValueError)} | options),
+    )
 
 
 async def joined(gathered, *calls):
@@ -119,3 +128,49 @@ async def test_nothing_is_carried_out_for_nobody():
     await asyncio.sleep(0)
 
     assert carrier.together == [[number] for number in range(100)]
+
+
+async def test_a_joined_call_weighs_at_most_so_much_unless_a_single_one_weighs_more():
+    carrier = Carrier()
+
+    await joined(gathering(carrier, weight_max=5), [1, 2], [2], [1], [9], [1])
+
+    assert carrier.together == [[1, 2, 2], [1], [9], [1]]
+
+
+async def test_a_call_that_is_held_up_alone_holds_up_no_other():
+    carrier, held = Carrier(), asyncio.Event()
+    carrier.bad.add(3)
+
+    async def alone(items):
+        if 3 in items:
+            await held.wait()
+        return [item * 10 for item in items]
+
+    gathered = gathering(carrier, alone=alone)
+    stuck = asyncio.create_task(gathered.join([3]))
+    rest = asyncio.create_task(joined(gathered, [1], [2]))
+
+    async with asyncio.timeout(5.0):
+        assert await rest == [[10], [20]]
+        assert await joined(gathered, [4], [5]) == [[40], [50]]
+    assert not stuck.done()
+    held.set()
+    assert await stuck == [30]
+
+
+async def test_so_many_go_once_more_at_once():
+    carrier, under_way, most = Carrier(), 0, 0
+    carrier.bad.add(1)
+
+    async def alone(items):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.001)
+        under_way -= 1
+        return list(items)
+
+    await joined(gathering(carrier, alone=alone, alone_at_once_max=2), [1], [2], [3], [4], [5])
+
+    assert most == 2

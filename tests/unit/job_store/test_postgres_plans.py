@@ -18,14 +18,13 @@ from observatory.job_store.port import JobFilter, Order
 from observatory.job_store.postgres import PostgresJobQueries, PostgresJobStore, PostgresSelections
 from observatory.job_store.selections import Selection
 from observatory.testing.manual_sources import SeededIds
-from tests.conformance.postgres import template_of
+from tests.conformance.postgres import CLOCK_OF_THE_SERVER, template_of
 from tests.servers.postgres import PrivatePostgres
 
 S = JobStatus
 PAGE = 20
 LANES = 15
 """Types times queues: of each as many jobs are looked at as are wanted."""
-CLOCK = "CREATE OR REPLACE FUNCTION observatory.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT clock_timestamp()'"
 FILL = """
 INSERT INTO observatory.jobs (
     id, type, status, queue, priority, run_at, max_attempts, timeout_seconds, created_at, updated_at, event_id,
@@ -129,9 +128,11 @@ async def database(
     request: pytest.FixtureRequest, postgres_server: PrivatePostgres, tmp_path: Path
 ) -> AsyncIterator[RecordedDatabase]:
     name = f"plans_{tmp_path.name}"[:60]
-    database = RecordedDatabase(postgres_server.create_database(name, template=template_of(postgres_server)))
+    database = RecordedDatabase(
+        postgres_server.create_database(name, template=template_of(postgres_server, is_elsewhere=False))
+    )
     async with database.own() as connection:
-        await connection.execute(CLOCK)
+        await connection.execute(CLOCK_OF_THE_SERVER)
         await connection.execute(FILL)
         if request.param:
             await connection.execute("ANALYZE observatory.jobs")

@@ -49,6 +49,21 @@ POSTGRES_STATEMENT_CACHE_MAX = 10_000
 POSTGRES_SUBMITS_AT_ONCE = 2
 """Joined submits of one process under way at the same time: while the server syncs one, the next is made."""
 
+POSTGRES_SETTING_LOCK_S_MAX = 1.0
+"""How long a change of a queue's setting waits for the claims under way; it then says that it was not possible."""
+
+POSTGRES_CLAIM_AGAIN_S = 0.002
+"""Until a claim that found nothing but queues that another claim held looks again: as long as that takes to commit."""
+
+POSTGRES_KEY_S_MAX = 0.25
+"""How long a joined submit waits for a key that another transaction is about to accept, for the sake of the others."""
+
+POSTGRES_KEY_ALONE_S_MAX = 1.0
+"""How long each of its callers waits then, alone; after it they are told to come again."""
+
+POSTGRES_SUBMITS_AGAIN_AT_ONCE = 4
+"""So many of these callers at the same time, beside the joined submits."""
+
 POSTGRES_OUTBOX_LOOK_S = 0.5
 """How often the relay looks by itself, where it may not hear that something was committed."""
 

@@ -33,16 +33,21 @@ ACCEPT = (
     .replace("{given}", unnest(_TYPES))
     .replace("{columns}", ", ".join(ACCEPTED_COLUMNS))
     .replace("{producer}", f"${len(_TYPES) + 1}")
+    .replace("{lock_timeout}", f"${len(_TYPES) + 2}::text")
 )
 
 _encode = msgspec.json.Encoder().encode
 
 
 async def accept(
-    connection: Statements, jobs: Sequence[NewJob], at: datetime, producer: Producer
+    connection: Statements, jobs: Sequence[NewJob], at: datetime, producer: Producer, *, lock_s_max: float | None = None
 ) -> list[Submitted | ObservatoryError]:
     """
     Accept *jobs*, as `JobStore.submit`, inside the transaction of *connection* or outside any.
+
+    Args:
+        lock_s_max: Only outside: how long it waits for another transaction that is about to accept the same key. None
+            leaves that to the session.
 
     Raises:
         StoreUnavailable: Jobs that stood in the way were gone again whenever they were looked for.
@@ -51,7 +56,7 @@ async def accept(
     for _ in range(limits.POSTGRES_TRIES_MAX):
         done = accepted(jobs, EarlierJobs(dict(earlier.by_id), dict(earlier.by_key)), at)
         todo = [(new, step) for new, step in done.accepted if new.id not in inserted]
-        inserted |= await _insert(connection, todo, producer)
+        inserted |= await _insert(connection, todo, producer, lock_s_max)
         left = [new for new, _ in todo if new.id not in inserted]
         if not left:
             return done.answers
@@ -62,7 +67,9 @@ async def accept(
     raise StoreUnavailable("jobs with the same keys came and went while these were accepted")
 
 
-async def _insert(connection: Statements, steps: Sequence[tuple[NewJob, Transition]], producer: Producer) -> set[str]:
+async def _insert(
+    connection: Statements, steps: Sequence[tuple[NewJob, Transition]], producer: Producer, lock_s_max: float | None
+) -> set[str]:
     """The ids of those that are accepted now."""
     if not steps:
         return set()
@@ -74,6 +81,6 @@ async def _insert(connection: Statements, steps: Sequence[tuple[NewJob, Transiti
         )
         for new, step in steps
     ]
-    return {
-        row[0] for row in await connection.fetch(ACCEPT, *columns_of(rows, len(_TYPES)), text_of_producer(producer))
-    }
+    lock_timeout = None if lock_s_max is None else f"{lock_s_max * 1000:.0f}"
+    values = (*columns_of(rows, len(_TYPES)), text_of_producer(producer), lock_timeout)
+    return {row[0] for row in await connection.fetch(ACCEPT, *values)}

@@ -10,16 +10,24 @@ import asyncio
 from datetime import datetime
 from pathlib import Path
 
+import asyncpg
+import structlog
+
 from observatory.core import limits
 from observatory.core.errors import StoreUnavailable
 from observatory.core.event import Event
 from observatory.engine.named_queries import load_queries
 from observatory.engine.postgres_database import Connection, PostgresDatabase, translated
 from observatory.engine.postgres_events import VALUE_COLUMNS, read_events
+from observatory.engine.postgres_hearings import Hearing
 from observatory.engine.postgres_notices import COMMITTED, PostgresNotices
 
+_log = structlog.get_logger("observatory.postgres")
+
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
-MOVE = SQL["move"].replace("{columns}", VALUE_COLUMNS)
+_MOVE = SQL["move"].replace("{columns}", VALUE_COLUMNS)
+MOVE = _MOVE.replace("{chosen}", "true")
+MOVE_PAST = _MOVE.replace("{chosen}", SQL["is_new"])
 
 UNCONFIRMED = "position > greatest($1::bigint, (SELECT confirmed_position FROM observatory.published))"
 
@@ -39,38 +47,53 @@ class PostgresOutbox:
         self._database = database
         self._has_news = asyncio.Event()
         self._has_news.set()
-        self._hearing = notices.hear(COMMITTED, lambda _: self._has_news.set())
+        self._notices = notices
+        self._hearing: Hearing | None = None
+        """From the first `wait` on: in most processes nobody waits."""
         self._confirmed = 0
+        self._looks_past = False
+        """True once an event was met that the history has already."""
 
     async def unpublished(self, *, count_max: int) -> list[Event]:
         assert 1 <= count_max <= limits.RELAY_BATCH_MAX, f"a batch of {count_max}"
-        await self.move(count_max=count_max)
+        if await self.move(count_max=count_max) is None:
+            return []
         with translated(StoreUnavailable):
             return await self._database.read(lambda connection: self._unconfirmed(connection, count_max))
 
     async def unpublished_positions(self, *, count_max: int) -> range:
         assert 1 <= count_max <= limits.RELAY_BATCH_MAX, f"a batch of {count_max}"
-        await self.move(count_max=count_max)
+        if await self.move(count_max=count_max) is None:
+            return range(0)
         with translated(StoreUnavailable):
             row = await self._database.read(lambda connection: connection.fetchrow(SQL["ends"], self._confirmed))
         assert row is not None, "both tables have one row each"
         confirmed, last = row
         return range(confirmed + 1, min(last, confirmed + count_max) + 1)
 
-    async def move(self, *, count_max: int) -> int:
+    async def move(self, *, count_max: int) -> int | None:
         """
-        Give the oldest events that wait their positions; returns how many, 0 also while another relay does that.
+        Give the oldest events that wait their positions; returns how many, None while another relay does that.
 
-        They are part of the history then, whether or not they are published.
+        They are part of the history then, whether or not they are published. An event of a number that the history has
+        already, as a damaged or partly restored job writes it, is left where it is and holds up no other.
         """
         with translated(StoreUnavailable):
-            return await self._database.write(lambda connection: _moved(connection, count_max))
+            if not self._looks_past:
+                try:
+                    return await self._database.write(lambda connection: _moved(connection, MOVE, count_max))
+                except asyncpg.UniqueViolationError as error:
+                    _log.error("events_set_aside", reason=str(error), detail=getattr(error, "detail", None))
+                    self._looks_past = True
+            return await self._database.write(lambda connection: _moved(connection, MOVE_PAST, count_max))
 
     async def _unconfirmed(self, connection: Connection, count_max: int) -> list[Event]:
         events, _ = await read_events(connection, UNCONFIRMED, "position", [self._confirmed], count_max=count_max)
         return events
 
     async def wait(self, *, timeout_s: float) -> None:
+        if self._hearing is None:
+            self._hearing = self._notices.hear(COMMITTED, lambda _: self._has_news.set())
         try:
             async with asyncio.timeout(min(timeout_s, limits.POSTGRES_OUTBOX_LOOK_S)):
                 await self._has_news.wait()
@@ -95,11 +118,12 @@ class PostgresOutbox:
 
     def close(self) -> None:
         """Hear no more."""
-        self._hearing.close()
+        if self._hearing is not None:
+            self._hearing.close()
 
 
-async def _moved(connection: Connection, count_max: int) -> int:
+async def _moved(connection: Connection, move: str, count_max: int) -> int | None:
     # The lock has a statement of its own: the next one sees everything that its last holder committed.
     if not await connection.fetchval(SQL["try_lock"], _LOCK):
-        return 0
-    return await connection.fetchval(MOVE, count_max)
+        return None
+    return await connection.fetchval(move, count_max)

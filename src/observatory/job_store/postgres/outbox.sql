@@ -6,7 +6,7 @@ SELECT pg_try_advisory_xact_lock($1);
 -- name: move — the oldest staged events, in the order of their numbers and with the next positions
 WITH batch AS (
     DELETE FROM observatory.outbox
-    WHERE number IN (SELECT number FROM observatory.outbox ORDER BY number LIMIT $1)
+    WHERE number IN (SELECT number FROM observatory.outbox WHERE {chosen} ORDER BY number LIMIT $1)
     RETURNING number, {columns}
 ), counted AS (
     SELECT count(*) AS count FROM batch
@@ -19,6 +19,11 @@ WITH batch AS (
     SELECT given.before + row_number() OVER (ORDER BY number), {columns} FROM batch, given
 )
 SELECT count FROM counted;
+
+-- name: is_new — of a staged event: the history has none of its number
+NOT EXISTS (
+    SELECT FROM observatory.events WHERE events.job_id = outbox.job_id AND events.sequence = outbox.sequence
+);
 
 -- name: ends — of what is in the history and was not published: its first position less one, and its last
 SELECT greatest($1::bigint, confirmed_position), last_position FROM observatory.published, observatory.relay;

@@ -5,12 +5,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from observatory.core import limits
 from observatory.core.errors import StoreUnavailable
 from observatory.core.queue import QueueSetting, check_room
 from observatory.engine.named_queries import load_queries
 from observatory.engine.postgres_database import Connection, PostgresDatabase, translated
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
+
+_IMPATIENT = f"SET LOCAL lock_timeout = {limits.POSTGRES_SETTING_LOCK_S_MAX * 1000:.0f}"
+"""All claims wait behind a change that waits for one: for long where a process was stopped in the middle of one."""
 
 Row = Sequence[Any]
 
@@ -19,7 +23,8 @@ class PostgresQueues:
     """
     Implements `Queues`.
 
-    Changes of settings happen one after the other, over all processes, so that each is made of the one before it.
+    Changes of settings happen one after the other, over all processes, so that each is made of the one before it. A
+    change waits for the claims under way: what it answers holds for every claim that is committed after it.
     """
 
     def __init__(self, database: PostgresDatabase) -> None:
@@ -40,7 +45,6 @@ class PostgresQueues:
 
     async def _change(self, queue: str, change: Callable[[QueueSetting, datetime], QueueSetting]) -> QueueSetting:
         async def unit(connection: Connection) -> QueueSetting:
-            await connection.execute(SQL["lock"])
             (row,) = await connection.fetch(SQL["queue_setting"], queue)
             before = QueueSetting(queue=queue) if row[1] is None else _setting_of_row(row[1:])
             setting = change(before, row[0])
@@ -48,7 +52,7 @@ class PostgresQueues:
             return setting
 
         with translated(StoreUnavailable):
-            return await self._database.write(unit)
+            return await self._database.write(unit, after=[_IMPATIENT, SQL["lock"]])
 
 
 async def read_settings(connection: Connection) -> list[QueueSetting]:

@@ -1,7 +1,10 @@
 -- Named queries of `Queues`.
 
--- name: lock — whoever changes a setting waits for the one before; claims, which read and lock single rows, do not
-LOCK TABLE observatory.queues IN SHARE UPDATE EXCLUSIVE MODE;
+-- name: lock — whoever changes a setting waits for the change before and for all claims under way, which hold it shared
+SELECT pg_advisory_xact_lock(1868854369);
+
+-- name: lock_shared — of a claim: what is set now stays until it is committed
+SELECT pg_advisory_xact_lock_shared(1868854369);
 
 -- name: queue_setting — of one queue, with the time
 SELECT observatory.now(), queue, paused_at, paused_by, pause_reason, concurrency_max

@@ -35,14 +35,18 @@ class Lane(msgspec.Struct, frozen=True):
 class Limits(msgspec.Struct, frozen=True):
     """What the queues with a limit allow, for as long as the transaction that read it."""
 
-    paused: frozenset[str] = frozenset()
     concurrency_max: Mapping[str, int] = MappingProxyType({})
+    """Of the queues that this claim has locked."""
     leased: Mapping[str, int] = MappingProxyType({})
+    closed: frozenset[str] = frozenset()
+    """Queues with a limit from which this claim takes nothing: they are full, or another claim has them locked."""
+    is_held_up: bool = False
+    """True when another claim holds the lock of a queue that seems to have room."""
 
     def admission(self, count_max: int, buffer_max: int) -> Admission:
         """What one claim may take."""
         return Admission(
-            paused=self.paused,
+            paused=self.closed,
             concurrency_max=self.concurrency_max,
             leased=self.leased,
             count_max=count_max,
@@ -51,29 +55,33 @@ class Limits(msgspec.Struct, frozen=True):
 
     def room(self, queue: str, wanted: int) -> int:
         """How many of *wanted* jobs *queue* has room for."""
-        if queue in self.paused:
+        if queue in self.closed:
             return 0
         most = self.concurrency_max.get(queue)
         return wanted if most is None else max(0, min(wanted, most - self.leased.get(queue, 0)))
 
 
 async def open_lanes(connection: Connection, types: Sequence[str]) -> list[Lane]:
-    """Where jobs of *types* wait in queues that are not paused: none costs an idle processor one round trip."""
+    """Where jobs of *types* wait in queues that are not paused."""
     rows = await connection.fetch(SQL["lanes"], list(types))
     return [Lane(job_type, queue, most is not None) for job_type, queue, is_paused, most in rows if not is_paused]
 
 
 async def lock_limits(connection: Connection, lanes: Sequence[Lane]) -> Limits:
-    """What is set for those of *lanes* that are limited, locked against other claims."""
-    queues = sorted({lane.queue for lane in lanes if lane.is_limited})
+    """What is set for those of *lanes* that are limited; locked, without waiting, where there seems to be room."""
+    queues = {lane.queue for lane in lanes if lane.is_limited}
     if not queues:
         return Limits()
-    rows = await connection.fetch(SQL["lock_limits"], queues)
-    leased = await connection.fetch(SQL["leased_of"], queues)
+    with_room = [row[0] for row in await connection.fetch(SQL["with_room"], sorted(queues))]
+    if not with_room:
+        return Limits(closed=frozenset(queues))
+    locked = {row[0]: row[1] for row in await connection.fetch(SQL["lock_limits"], with_room)}
+    leased = await connection.fetch(SQL["leased_of"], list(locked))
     return Limits(
-        paused=frozenset(queue for queue, _, is_paused in rows if is_paused),
-        concurrency_max={queue: most for queue, most, _ in rows if most is not None},
+        concurrency_max=locked,
         leased={row[0]: row[1] for row in leased},
+        closed=frozenset(queues - set(locked)),
+        is_held_up=len(locked) < len(with_room),
     )
 
 

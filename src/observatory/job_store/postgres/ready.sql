@@ -16,9 +16,16 @@ WITH RECURSIVE lanes AS (
 SELECT lanes.type, lanes.queue, queues.paused_at IS NOT NULL, queues.concurrency_max
 FROM lanes LEFT JOIN observatory.queues USING (queue) WHERE lanes.queue IS NOT NULL;
 
--- name: lock_limits — claims from a queue with a limit go one after the other
-SELECT queue, concurrency_max, paused_at IS NOT NULL FROM observatory.queues
-WHERE queue = ANY($1::text[]) ORDER BY queue FOR UPDATE;
+-- name: with_room — those of the queues with a limit that seem to have a place; most of the time such queues are full
+SELECT queue FROM observatory.queues
+WHERE queue = ANY($1::text[]) AND concurrency_max > (
+    SELECT count(*) FROM observatory.jobs
+    WHERE status IN ('VALIDATED', 'EXECUTING') AND status <> 'COMPLETED' AND jobs.queue = queues.queue
+);
+
+-- name: lock_limits — claims from a queue with a limit go one after the other, and hold up no claim from another queue
+SELECT queue, concurrency_max FROM observatory.queues
+WHERE queue = ANY($1::text[]) ORDER BY queue FOR UPDATE SKIP LOCKED;
 
 -- name: leased_of — how much of each limit is used; a statement of its own, which sees what the lock was waited for
 SELECT queue, count(*) FROM observatory.jobs

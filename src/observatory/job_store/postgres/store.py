@@ -5,20 +5,22 @@ A unit of work locks its rows in the order of their ids, asks `core.lifecycle.tr
 one statement. The server's clock is asked once the rows are locked.
 """
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import asyncpg
 import msgspec
 
 from observatory.core import limits
 from observatory.core.command import Accept, BecomeDue, Claim
-from observatory.core.errors import ObservatoryError, StoreUnavailable
+from observatory.core.errors import ObservatoryError, RowUnreadable, StoreUnavailable
 from observatory.core.event import Producer
 from observatory.core.handler import TypeInfo
 from observatory.core.job import Job, NewJob
 from observatory.core.lifecycle import transition
 from observatory.core.sources import Ids
-from observatory.engine.gathering import Gathering
+from observatory.engine.gathering import CarryOut, Gathering
 from observatory.engine.named_queries import load_queries
 from observatory.engine.postgres_arrays import columns_of, unnest
 from observatory.engine.postgres_database import Connection, PostgresDatabase, concerns_one_call, translated
@@ -51,6 +53,11 @@ CHANGE = (
     .replace("{events}", unnest(VALUE_TYPES, first=len(UPDATED_TYPES) + 1))
 )
 
+Answer = Submitted | ObservatoryError
+
+HOLD_SETTINGS = load_queries(Path(__file__).with_name("queues.sql"))["lock_shared"]
+"""A claim holds what is set for all queues: a pause or limit that was answered holds for whatever is claimed after."""
+
 _NOW, _IS_LIMITED = JOB_COLUMN_COUNT, JOB_COLUMN_COUNT + 1
 """Columns of `lock_jobs` behind those of the job."""
 
@@ -69,10 +76,19 @@ class PostgresJobStore:
         self._notices = notices
         self._producer = producer
         self._ids = ids
-        self._submits: Gathering[NewJob, Submitted | ObservatoryError] = Gathering(
-            self._submit,
+        self._submits = self._gathering(self._submit)
+        self._submits_with_key = self._gathering(self._submit_soon)
+        """By themselves: only these may have to wait for another transaction, which is about to accept the same key."""
+
+    def _gathering(self, together: CarryOut[NewJob, Answer]) -> Gathering[NewJob, Answer]:
+        return Gathering(
+            together,
+            alone=self._submit_alone,
             items_max=limits.BATCH_JOBS_MAX,
+            weight_of=lambda new: len(msgspec.json.encode(new.payload)),
+            weight_max=limits.READ_BYTES_MAX,
             at_once_max=limits.POSTGRES_SUBMITS_AT_ONCE,
+            alone_at_once_max=limits.POSTGRES_SUBMITS_AGAIN_AT_ONCE,
             concerns_one=concerns_one_call,
         )
 
@@ -80,17 +96,35 @@ class PostgresJobStore:
         assert len(jobs) <= limits.BATCH_JOBS_MAX, f"{len(jobs)} jobs in one submit"
         if not jobs:
             return []
+        has_key = any(new.idempotency_key is not None for new in jobs)
         with translated(StoreUnavailable):
-            return await self._submits.join(jobs)
+            return await (self._submits_with_key if has_key else self._submits).join(jobs)
 
-    async def _submit(self, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
-        answers = await self._database.write_alone(lambda connection: self.accept(connection, jobs))
+    async def _submit(self, jobs: Sequence[NewJob], *, lock_s_max: float | None = None) -> list[Answer]:
+        answers = await self._database.write_alone(
+            lambda connection: self.accept(connection, jobs, lock_s_max=lock_s_max)
+        )
         self._notices.tell(COMMITTED)
         return answers
 
-    async def accept(self, connection: Connection, jobs: Sequence[NewJob]) -> list[Submitted | ObservatoryError]:
+    async def _submit_soon(self, jobs: Sequence[NewJob]) -> list[Answer]:
+        """As `_submit`, and gives up soon when one of the keys is held: others are joined with it."""
+        return await self._submit(jobs, lock_s_max=limits.POSTGRES_KEY_S_MAX)
+
+    async def _submit_alone(self, jobs: Sequence[NewJob]) -> list[Answer]:
+        """As `_submit`, of one caller, who waits a little for a key that is held."""
+        try:
+            return await self._submit(jobs, lock_s_max=limits.POSTGRES_KEY_ALONE_S_MAX)
+        except asyncpg.LockNotAvailableError as error:
+            held = "another transaction is about to accept a job with the same idempotency key"
+            raise StoreUnavailable(f"PostgreSQL: {held}; its end decides") from error
+
+    async def accept(
+        self, connection: Connection, jobs: Sequence[NewJob], *, lock_s_max: float | None = None
+    ) -> list[Answer]:
         """What `submit` does, inside the unit that *connection* runs: for drivers whose own rows go with the jobs."""
-        return await accept(connection, jobs, await connection.fetchval(SQL["now"]), self._producer)
+        at = await connection.fetchval(SQL["now"])
+        return await accept(connection, jobs, at, self._producer, lock_s_max=lock_s_max)
 
     def staged(self) -> None:
         """To be called after the commit of a unit in which `accept` was: events wait for the relay."""
@@ -105,43 +139,60 @@ class PostgresJobStore:
         if not types or not count_max + buffer_max:
             return []
         begin = Claim(worker=worker, lease_s=lease_s)
-        with translated(StoreUnavailable):
-            jobs = await self._database.write(
-                lambda connection: self._claim(connection, types, begin, count_max, buffer_max)
-            )
-        if jobs:
-            self._notices.tell(COMMITTED)
-        return jobs
+        for _ in range(limits.POSTGRES_TRIES_MAX):
+            with translated(StoreUnavailable):
+                jobs, is_held_up = await self._database.write(
+                    lambda connection: self._claim(connection, types, begin, count_max, buffer_max),
+                    after=[HOLD_SETTINGS],
+                )
+            if jobs:
+                self._notices.tell(COMMITTED)
+            if jobs or not is_held_up:
+                return jobs
+            await asyncio.sleep(limits.POSTGRES_CLAIM_AGAIN_S)
+        return []
 
     async def _claim(
         self, connection: Connection, types: Sequence[str], begin: Claim, count_max: int, buffer_max: int
-    ) -> list[Job]:
+    ) -> tuple[list[Job], bool]:
+        """The jobs, and whether another claim holds a queue from which there may be more."""
         lanes = await open_lanes(connection, types)
         if not lanes:
-            return []
+            return [], False
         allowed = await lock_limits(connection, lanes)
         admission = allowed.admission(count_max, buffer_max)
         wait = msgspec.structs.replace(begin, buffered=True)
         jobs, at = await ready_jobs(connection, lanes, allowed, wanted=admission.left)
         if at is None:
-            return []
+            return [], allowed.is_held_up
         changes: list[Change] = []
         for job in jobs:
             if admission.admits(job.queue):
                 command = wait if admission.take(job.queue) else begin
                 changes.append(Change(transition(job, command, at), job.sequence))
         await self._write(connection, changes)
-        return [change.step.job for change in changes]
+        return [change.step.job for change in changes], allowed.is_held_up
 
     async def apply(self, orders: Sequence[Order]) -> list[Applied | ObservatoryError]:
         assert len(orders) <= limits.APPLY_BATCH_MAX, f"{len(orders)} orders in one call"
         assert not any(isinstance(order.command, Accept | Claim) for order in orders), "submit accepts, claim claims"
         if not orders:
             return []
-        with translated(StoreUnavailable):
-            answers = await self._database.write(lambda connection: self._apply(connection, orders))
+        try:
+            with translated(StoreUnavailable):
+                answers = await self._database.write(lambda connection: self._apply(connection, orders))
+        except StoreUnavailable as error:
+            if not isinstance(error.__cause__, asyncpg.UniqueViolationError):
+                raise
+            return await self._apply_apart(orders)
         self._notices.tell(COMMITTED)
         return answers
+
+    async def _apply_apart(self, orders: Sequence[Order]) -> list[Applied | ObservatoryError]:
+        """Each by itself. A job some of whose events are there already is damaged; the others are not kept from it."""
+        if len(orders) == 1:
+            return [RowUnreadable(orders[0].job_id)]
+        return [answer for order in orders for answer in await self.apply([order])]
 
     async def _apply(self, connection: Connection, orders: Sequence[Order]) -> list[Applied | ObservatoryError]:
         rows = await connection.fetch(LOCK_JOBS, list({order.job_id for order in orders}))

@@ -15,7 +15,7 @@ from observatory.runtime.supervisor import Loop
 
 
 def maintenance_service(place: Place, ports: Ports) -> Service:
-    """Maintenance over *ports*. Several beside each other do the work once: each write names what it was based on."""
+    """Maintenance over *ports*. Several beside each other do the work once, or say it twice without harm."""
     watch = PruningWatch(pruning=ports.pruning, policy=place.settings.retention, clock=place.sources.clock)
     return Service(
         role=Role.MAINTENANCE,
