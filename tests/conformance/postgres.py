@@ -142,7 +142,7 @@ class BreakableDatabase(PostgresDatabase):
 
 
 @cache
-def template_of(server: PrivatePostgres, *, is_elsewhere: bool) -> str:
+def template_of(server: PrivatePostgres, *, is_elsewhere: bool = False) -> str:
     """Name of a migrated database in *server*, to be copied: nobody may be connected to it."""
     name = "migrated further" if is_elsewhere else "migrated"
     migrations = planted(works_with(len(CURRENT), ADDITIVE)) if is_elsewhere else CURRENT

@@ -63,7 +63,7 @@ def collect() -> set[str]:
         setattr(BreakableConnection, method, recording(getattr(BreakableConnection, method)))
     code = pytest.main(["-q", "tests/conformance", "-k", "postgres and not elsewhere"])
     assert code == 0, "the suites have to be green first"
-    return sent.difference(OF_TRANSACTIONS)
+    return {statement for statement in sent if not statement.startswith(OF_TRANSACTIONS)}
 
 
 if __name__ == "__main__":
