@@ -27,8 +27,6 @@ class PostgresSubscription:
         self._job_types = job_types
         self._ranges: deque[tuple[int, int]] = deque(maxlen=limits.SUBSCRIPTION_BATCHES_MAX)
         self._has_news = asyncio.Event()
-        self._heard_to = 0
-        """The last position that was told: two relays may tell the same range."""
         self._is_lost = False
         self._tag = 0
         self._hearing = bus.notices.hear(EVENTS, self._hear)
@@ -36,8 +34,7 @@ class PostgresSubscription:
     def _hear(self, text: str | None) -> None:
         if text is None:
             self._is_lost = True
-        elif (told := _range_of(text)) is not None and told[1] > self._heard_to:
-            self._heard_to = told[1]
+        elif (told := _range_of(text)) is not None:
             self._ranges.append(told)
         self._has_news.set()
 

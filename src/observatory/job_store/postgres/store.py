@@ -117,7 +117,7 @@ class PostgresJobStore:
             return await self._submit(jobs, lock_s_max=limits.POSTGRES_KEY_ALONE_S_MAX)
         except asyncpg.LockNotAvailableError as error:
             held = "another transaction is about to accept a job with the same idempotency key"
-            raise StoreUnavailable(f"PostgreSQL: {held}; its end decides") from error
+            raise StoreUnavailable(f"PostgreSQL: {type(error).__name__}: {held}; its end decides") from error
 
     async def accept(
         self, connection: Connection, jobs: Sequence[NewJob], *, lock_s_max: float | None = None
@@ -182,7 +182,7 @@ class PostgresJobStore:
             with translated(StoreUnavailable):
                 answers = await self._database.write(lambda connection: self._apply(connection, orders))
         except StoreUnavailable as error:
-            if not isinstance(error.__cause__, asyncpg.UniqueViolationError):
+            if getattr(error.__cause__, "constraint_name", None) != "outbox_by_job":
                 raise
             return await self._apply_apart(orders)
         self._notices.tell(COMMITTED)
