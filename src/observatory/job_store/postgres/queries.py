@@ -67,10 +67,7 @@ class PostgresJobQueries:
     async def processes(self) -> list[WorkerInfo]:
         with translated(StoreUnavailable):
             rows = await self._database.read(lambda connection: connection.fetch(SQL["processes"]))
-        return [
-            msgspec.structs.replace(msgspec.json.decode(document, type=WorkerInfo), heartbeat_at=heartbeat_at)
-            for heartbeat_at, document in rows
-        ]
+        return [process for row in rows if (process := _process(row)) is not None]
 
     async def types(self) -> list[KnownType]:
         with translated(StoreUnavailable):
@@ -85,6 +82,15 @@ async def read_page(connection: Connection, choice: Choice, count_max: int) -> J
     rows, has_more = await take(connection, sql, *choice.values, count_max=count_max)
     jobs, unreadable = readable_jobs(rows)
     return JobPage(jobs, rows[-1][JOB_COLUMN_COUNT] if has_more else None, unreadable)
+
+
+def _process(row: Row) -> WorkerInfo | None:
+    """None for a row that `heartbeat` did not write: one process must not hide all others."""
+    heartbeat_at, document = row
+    try:
+        return msgspec.structs.replace(msgspec.json.decode(document, type=WorkerInfo), heartbeat_at=heartbeat_at)
+    except (msgspec.MsgspecError, ValueError, TypeError):
+        return None
 
 
 def _known_type(row: Row) -> KnownType | None:
