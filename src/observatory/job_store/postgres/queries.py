@@ -1,9 +1,7 @@
 """`JobQueries` over one `PostgresDatabase`."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -12,7 +10,7 @@ from observatory.core.errors import StoreUnavailable
 from observatory.core.handler import TypeInfo
 from observatory.core.job import Job
 from observatory.engine.named_queries import load_queries
-from observatory.engine.postgres_database import Connection, PostgresDatabase, translated
+from observatory.engine.postgres_database import Connection, PostgresDatabase, Row, translated
 from observatory.engine.postgres_reads import bounded, take
 from observatory.job_store.port import JobFilter, JobPage, KnownType, QueueDepth, WorkerInfo
 from observatory.job_store.postgres.choices import Choice
@@ -29,8 +27,6 @@ _PAGE = bounded(
 
 FIRST_OF_PAGE = 3
 """Number of the first parameter that a choice for `read_page` may have."""
-
-Row = Sequence[Any]
 
 
 class PostgresJobQueries:
