@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-Row = Sequence[Any]
+from observatory.engine.postgres_database import Row
 
 
 def columns_of(rows: Sequence[Row], count: int) -> list[list[Any]]:

@@ -8,7 +8,7 @@ import msgspec
 from observatory.core import limits
 from observatory.core.errors import BadEnvelope
 from observatory.core.event import CONTRACT_VERSION, Event
-from observatory.engine.postgres_database import Connection
+from observatory.engine.postgres_database import Connection, Row
 from observatory.engine.postgres_reads import bounded, has_more
 from observatory.engine.producers import producer_of_text, text_of_producer
 
@@ -20,8 +20,6 @@ EVENT_COLUMNS = f"position, {VALUE_COLUMNS}"
 
 VALUE_TYPES = ("text", "bigint", "text", "text", "timestamptz", "text", "text", "text", "text", "text")
 """Of `VALUE_COLUMNS`."""
-
-Row = Sequence[Any]
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode

@@ -49,6 +49,3 @@ class Hearings:
         """Tell everybody that something may have been missed."""
         for hearing in self._all:
             hearing.heard(None)
-
-    def __len__(self) -> int:
-        return len(self._all)

@@ -172,30 +172,47 @@ class PostgresNotices:
         return line
 
     async def _keep(self) -> None:
-        """Connect again and again, with growing pauses while that fails, until it is cancelled."""
+        """
+        Connect again and again, with growing pauses while that fails, until it is cancelled.
+
+        Whatever goes wrong is an attempt that failed: nobody begins this anew, and who tells waits for it.
+        """
         pause_s = limits.POSTGRES_RECONNECT_S_MIN
         while True:
             try:
-                line = await self._open()
-            except BusUnavailable as error:
-                self._settle(error)
+                await self._use(await self._open())
+            except Exception as error:  # noqa: BLE001 — logged in there, with its traceback
+                self._fail(error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, limits.POSTGRES_RECONNECT_S_MAX)
             else:
                 pause_s = limits.POSTGRES_RECONNECT_S_MIN
-                await self._use(line)
                 await asyncio.sleep(pause_s)
 
+    def _fail(self, error: Exception) -> None:
+        """To be called while *error* is handled."""
+        if not isinstance(error, BusUnavailable):
+            _log.exception("listening_failed")
+            error = BusUnavailable(f"PostgreSQL: cannot listen: {type(error).__name__}: {error}")
+        self._settle(error)
+
     async def _use(self, line: PostgresLine) -> None:
-        """Return when *line* has ended."""
+        """Return when *line* has ended, as it also has after an error."""
         if self._is_cut_off:
             self._is_cut_off = False
             _log.info("listening_again")
         self._line = line
         self._settle(None)
-        self._hearings.miss()
-        self._go_on_telling()
-        await self._attend(line)
+        try:
+            self._hearings.miss()
+            self._go_on_telling()
+            await self._attend(line)
+        except Exception:
+            self._part_from(line)
+            raise
+        self._part_from(line)
+
+    def _part_from(self, line: PostgresLine) -> None:
         self._line = None
         line.end()
         self._cut_off("the connection was lost")

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from observatory.core import limits
-from observatory.engine.postgres_database import Connection
-
-Row = Sequence[Any]
+from observatory.engine.postgres_database import Connection, Row
 
 
 def bounded(

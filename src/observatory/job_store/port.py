@@ -293,7 +293,11 @@ class JobQueries(Protocol):
         ...
 
     async def processes(self) -> list[WorkerInfo]:
-        """Every process that was heard of, processors and others, the newest heartbeat first; at most 1,000."""
+        """
+        Every process that was heard of, processors and others, the newest heartbeat first; at most 1,000.
+
+        One whose row is damaged is left out; it is there again with its next heartbeat.
+        """
         ...
 
     async def types(self) -> list[KnownType]:

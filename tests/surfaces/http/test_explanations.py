@@ -523,6 +523,21 @@ async def test_a_process_that_is_not_heard_of_any_more_is_named_with_all_that_it
     assert "the maintenance process 77 on elsewhere was last heard of 1 min 1 s ago" in found["summary"]
 
 
+async def test_a_process_that_drains_is_there_and_its_loops_need_another_one(each: Stage) -> None:
+    each.is_alone = False
+    job_id = await overdue(each)
+    await each.heard_of(loops=MAINTENANCE, is_draining=True)
+    each.world.clock.advance(1.0)
+
+    found = await each.explain(job_id)
+
+    part = of(found, "due_jobs") or {}
+    assert (found["code"], part["reason"], part["heartbeatAgeSeconds"]) == ("due_loop_down", "draining", 1.0)
+    assert "the maintenance process 77 on elsewhere is about to stop, and no other one runs it" in found["summary"]
+    assert found["change"]["text"].startswith("when the process that stops has been begun anew, or another one runs")
+    assert found["change"]["command"] == "odd-dashboard serve maintenance"
+
+
 async def test_a_loop_that_fails_elsewhere_is_the_reason_unless_another_process_runs_it(each: Stage) -> None:
     each.is_alone = False
     job_id = await overdue(each)

@@ -372,6 +372,50 @@ class TestLosingTheConnection:
             assert pauses == sorted(pauses)
             assert [log["event"] for log in logs] == ["not_listening"]
 
+    async def test_what_nobody_expected_of_an_attempt_is_told_and_there_is_another(
+        self, postgres_server, name, open_at
+    ):
+        notices = open_at(postgres_server.url(name))
+        connect, attempts = notices._database.connect, []
+
+        async def without_threads():
+            attempts.append(None)
+            if len(attempts) < 3:
+                raise RuntimeError("can't start new thread")
+            return await connect()
+
+        notices._database.connect = without_threads
+        async with asyncio.timeout(IN_TIME_S):
+            with capture_logs() as logs:
+                for _ in range(2):
+                    with pytest.raises(BusUnavailable, match="can't start new thread"):
+                        await notices.tell_now("news", "x")
+                ear = await listening(notices)
+                await notices.tell_now("news", "y")
+
+        assert ear.heard == ["y"]
+        assert [log["event"] for log in logs] == [
+            "listening_failed", "not_listening", "listening_failed", "listening_again"
+        ]  # fmt: skip
+        assert all(log["exc_info"] for log in logs if log["event"] == "listening_failed")
+
+    async def test_what_nobody_expected_of_a_connection_ends_it_and_there_is_another(self, pair, monkeypatch):
+        one, _ = pair
+        ear, catch_up = await listening(one), PostgresLine.catch_up
+
+        async def without_threads(line):
+            monkeypatch.setattr(PostgresLine, "catch_up", catch_up)
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(PostgresLine, "catch_up", without_threads)
+        line = one._line
+        with capture_logs() as logs:
+            Ear(one, "other news")  # the connection is asked at once
+            await ear.until(lambda heard: heard == [None, None])
+
+        assert line.has_ended.is_set()
+        assert [log["event"] for log in logs] == ["not_listening", "listening_failed", "listening_again"]
+
     async def test_a_server_that_stands_still_is_noticed(self, own_server, open_at, monkeypatch):
         monkeypatch.setattr(limits, "POSTGRES_PROBE_S", 0.2)
         monkeypatch.setattr(limits, "POSTGRES_PROBE_ANSWER_S_MAX", 0.3)

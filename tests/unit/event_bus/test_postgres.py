@@ -198,7 +198,7 @@ class TestReading:
             hints = await movement.bus.listen()
             await hints.close()
 
-        assert len(movement.bus.notices._hearings) == 1
+        assert len(movement.bus.notices._hearings._all) == 1
 
 
 class TestStrangers:

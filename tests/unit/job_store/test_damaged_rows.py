@@ -12,9 +12,11 @@ from observatory.core import limits
 from observatory.core.command import Cancel, Succeed
 from observatory.core.errors import ObservatoryError, RowUnreadable
 from observatory.core.job import JobStatus
+from observatory.core.worker import WorkerInfo
 from observatory.job_store.port import Applied, JobFilter, Order, Submitted
 from observatory.job_store.sqlite import SqliteJobQueries, SqliteQueues
 from observatory.testing.factories import type_info
+from observatory.testing.manual_sources import BEGINNING
 from tests.unit.audit.populated import World
 
 DAMAGES = {
@@ -45,6 +47,10 @@ def damage(world: World, *job_ids: str, column: str = "payload") -> None:
     world.file.write_now(unit)
 
 
+def process(instance_id: str) -> WorkerInfo:
+    return WorkerInfo(instance_id=instance_id, host="h", pid=1, version="0", started_at=BEGINNING, slots=1)
+
+
 def garble(world: World, *job_ids: str, column: str = "payload") -> None:
     def unit(connection: sqlite3.Connection) -> None:
         for job_id in job_ids:
@@ -72,6 +78,23 @@ async def test_a_damaged_type_is_left_out(world: World, change: str) -> None:
 
     await world.store.announce([type_info("mail")])
     assert [known.info.type for known in await queries.types()] == ["mail", "thumbnail"]
+
+
+@pytest.mark.parametrize(
+    "change", ["document = '{'", "document = '{}'", f"document = {NO_TEXT}", f"heartbeat_at = {2**62}"]
+)
+async def test_a_damaged_process_is_left_out_until_its_next_heartbeat(world: World, change: str) -> None:
+    processes = [process("one"), process("two")]
+    for each in processes:
+        await world.store.heartbeat(each, [], lease_s=10.0)
+    statement = f"UPDATE workers SET {change} WHERE instance_id = 'one'"
+    world.file.write_now(lambda connection: connection.execute(statement))
+    queries = SqliteJobQueries(world.file)
+
+    assert [one.instance_id for one in await queries.processes()] == ["two"]
+
+    await world.store.heartbeat(processes[0], [], lease_s=10.0)
+    assert [one.instance_id for one in await queries.processes()] == ["one", "two"]
 
 
 @pytest.mark.parametrize("column", NO_TEXT_COLUMNS)

@@ -16,11 +16,13 @@ from observatory.core.folds import STATS_VIEW
 from observatory.core.job import JobError, JobStatus, Outcome
 from observatory.core.retention import Kept, RetentionPolicy
 from observatory.core.schedule import Fate, Tick
+from observatory.core.worker import WorkerInfo
 from observatory.job_store.attempt_logs import AttemptLog
 from observatory.job_store.port import JobFilter, Order
 from observatory.job_store.pruning import Folded, RollupUnreadable
 from observatory.job_store.selections import Selection
 from observatory.testing.factories import fail, new_job, new_schedule, type_info
+from observatory.testing.manual_sources import BEGINNING
 from tests.conformance.opened import Truth
 from tests.conformance.postgres import PostgresEngine
 from tests.servers.postgres import PrivatePostgres
@@ -55,6 +57,10 @@ class World:
 
     def damage(self, column: str, *job_ids: str) -> None:
         self.sql(f"UPDATE observatory.jobs SET {column} = $1 WHERE id = ANY($2)", DAMAGES[column], list(job_ids))
+
+
+def process(instance_id: str) -> WorkerInfo:
+    return WorkerInfo(instance_id=instance_id, host="h", pid=1, version="0", started_at=BEGINNING, slots=1)
 
 
 @pytest_asyncio.fixture
@@ -120,6 +126,19 @@ async def test_a_damaged_type_is_left_out_until_it_is_announced_anew(world: Worl
 
     await truth.store.announce([type_info("mail")])
     assert [known.info.type for known in await truth.queries.types()] == ["mail", "thumbnail"]
+
+
+@pytest.mark.parametrize("document", ["{", "{}", "null"])
+async def test_a_damaged_process_is_left_out_until_its_next_heartbeat(world: World, document: str) -> None:
+    truth, processes = world.truth, [process("one"), process("two")]
+    for each in processes:
+        await truth.store.heartbeat(each, [], lease_s=10.0)
+    world.sql("UPDATE observatory.workers SET document = $1 WHERE instance_id = 'one'", document)
+
+    assert [one.instance_id for one in await truth.queries.processes()] == ["two"]
+
+    await truth.store.heartbeat(processes[0], [], lease_s=10.0)
+    assert [one.instance_id for one in await truth.queries.processes()] == ["one", "two"]
 
 
 @pytest.mark.parametrize("definition", ["{", "[]", '{"every": 1}'])

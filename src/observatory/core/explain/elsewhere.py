@@ -16,13 +16,15 @@ BEHIND: Final = "behind"
 """The loop works, and does not keep up."""
 NOT_HEARD_OF: Final = "not_heard_of"
 """No process that runs the loop is alive."""
+DRAINING: Final = "draining"
+"""Every live process that runs the loop is about to stop."""
 NEVER_ANNOUNCED: Final = "never_announced"
 """No process was ever heard of that runs the loop."""
 
 
 def down_elsewhere(processes: Sequence[WorkerInfo], now: datetime, *, here: Collection[str] = ()) -> tuple[Down, ...]:
     """
-    Those of `SHARED_LOOPS` that no live process runs as it should, each with the process that was heard of last.
+    Those of `SHARED_LOOPS` that no process runs as it should and goes on to, each with the process heard of last.
 
     Args:
         processes: The newest heartbeat first.
@@ -47,11 +49,14 @@ def _judged(name: str, processes: Sequence[WorkerInfo], now: datetime) -> Down |
     running = [one for one in processes if name in one.loops]
     if not running:
         return Down(name=name, reason=NEVER_ANNOUNCED)
-    live = [one for one in running if one.is_alive(now) and not one.is_draining]
+    live = [one for one in running if one.is_alive(now)]
     if not live:
         return _of(running[0], name, NOT_HEARD_OF, now)
-    told = [next((down.reason for down in one.down if down.name == name), None) for one in live]
-    return None if None in told else _of(live[0], name, told[0] or "", now)
+    staying = [one for one in live if not one.is_draining]
+    if not staying:
+        return _of(live[0], name, DRAINING, now)
+    told = [next((down.reason for down in one.down if down.name == name), None) for one in staying]
+    return None if None in told else _of(staying[0], name, told[0] or "", now)
 
 
 def _of(process: WorkerInfo, name: str, reason: str, now: datetime) -> Down:

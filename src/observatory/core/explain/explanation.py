@@ -103,9 +103,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     processors: tuple[ProcessorSeen, ...] = ()
     """Those that know the type, or the one that holds the lease; the newest heartbeats first."""
     slots: int | None = None
-    """Of the live processors that know the type and do not drain, all together."""
+    """Of the live processors that know the type, do not drain, and whose claims work as far as is known."""
     running: int | None = None
+    """Attempts on those processors."""
     abandoned: int | None = None
+    """Slots of those processors that threads hold which were left behind."""
     pending: int | None = None
     """PENDING jobs of all queues."""
     jobs_ahead: int | None = None

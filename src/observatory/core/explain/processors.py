@@ -10,7 +10,7 @@ from observatory.core.worker import Down, WorkerInfo
 
 
 def slots_of(seen: Situation) -> int:
-    """Slots of all processors that would claim the job."""
+    """Slots of all processors that would claim the job: of one whose claims fail, none."""
     return sum(one.slots for one in seen.claiming)
 
 

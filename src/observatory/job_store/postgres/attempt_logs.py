@@ -10,14 +10,12 @@ from observatory.core import limits
 from observatory.core.errors import StoreUnavailable
 from observatory.engine.named_queries import load_queries
 from observatory.engine.postgres_arrays import columns_of, unnest
-from observatory.engine.postgres_database import Connection, PostgresDatabase, translated
+from observatory.engine.postgres_database import Connection, PostgresDatabase, Row, translated
 from observatory.job_store.attempt_logs import AttemptLog, LogLine
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
 _TYPES = ("text", "bigint", "integer", "boolean", "bigint", "bigint", "text")
 _SAVE = SQL["save_logs"].replace("{given}", unnest(_TYPES))
-
-Row = Sequence[Any]
 
 _decode_lines = msgspec.json.Decoder(tuple[LogLine, ...]).decode
 

@@ -3,14 +3,13 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from observatory.core import limits
 from observatory.core.errors import BadEnvelope
 from observatory.engine.named_queries import load_queries
-from observatory.engine.postgres_database import Connection
+from observatory.engine.postgres_database import Connection, Row
 from observatory.engine.postgres_events import EVENT_COLUMNS, event_of_row
 from observatory.engine.postgres_reads import bounded, take
 from observatory.job_store.pruning import Expired, expired_of
@@ -23,8 +22,6 @@ _EVENTS = bounded(
     order="job_id, sequence",
 )
 _JOB_ID, _SEQUENCE = (EVENT_COLUMNS.split(", ").index(name) for name in ("job_id", "sequence"))
-
-Row = Sequence[Any]
 
 
 class JobFold(msgspec.Struct, frozen=True):

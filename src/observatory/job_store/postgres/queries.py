@@ -1,9 +1,7 @@
 """`JobQueries` over one `PostgresDatabase`."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -12,7 +10,7 @@ from observatory.core.errors import StoreUnavailable
 from observatory.core.handler import TypeInfo
 from observatory.core.job import Job
 from observatory.engine.named_queries import load_queries
-from observatory.engine.postgres_database import Connection, PostgresDatabase, translated
+from observatory.engine.postgres_database import Connection, PostgresDatabase, Row, translated
 from observatory.engine.postgres_reads import bounded, take
 from observatory.job_store.port import JobFilter, JobPage, KnownType, QueueDepth, WorkerInfo
 from observatory.job_store.postgres.choices import Choice
@@ -29,8 +27,6 @@ _PAGE = bounded(
 
 FIRST_OF_PAGE = 3
 """Number of the first parameter that a choice for `read_page` may have."""
-
-Row = Sequence[Any]
 
 
 class PostgresJobQueries:
@@ -67,10 +63,7 @@ class PostgresJobQueries:
     async def processes(self) -> list[WorkerInfo]:
         with translated(StoreUnavailable):
             rows = await self._database.read(lambda connection: connection.fetch(SQL["processes"]))
-        return [
-            msgspec.structs.replace(msgspec.json.decode(document, type=WorkerInfo), heartbeat_at=heartbeat_at)
-            for heartbeat_at, document in rows
-        ]
+        return [process for row in rows if (process := _process(row)) is not None]
 
     async def types(self) -> list[KnownType]:
         with translated(StoreUnavailable):
@@ -85,6 +78,15 @@ async def read_page(connection: Connection, choice: Choice, count_max: int) -> J
     rows, has_more = await take(connection, sql, *choice.values, count_max=count_max)
     jobs, unreadable = readable_jobs(rows)
     return JobPage(jobs, rows[-1][JOB_COLUMN_COUNT] if has_more else None, unreadable)
+
+
+def _process(row: Row) -> WorkerInfo | None:
+    """None for a row that `heartbeat` did not write: one process must not hide all others."""
+    heartbeat_at, document = row
+    try:
+        return msgspec.structs.replace(msgspec.json.decode(document, type=WorkerInfo), heartbeat_at=heartbeat_at)
+    except (msgspec.MsgspecError, ValueError, TypeError):
+        return None
 
 
 def _known_type(row: Row) -> KnownType | None:

@@ -1,12 +1,13 @@
 """The row form of a job in PostgreSQL. JSON is text, exactly as it was accepted; instants are instants."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from observatory.core.errors import RowUnreadable
 from observatory.core.job import Job, JobError, JobStatus, Progress
+from observatory.engine.postgres_database import Row
 
 JOB_COLUMNS = (
     "id, type, status, queue, priority, run_at, attempt, max_attempts, timeout_seconds, fence, sequence, "
@@ -67,8 +68,6 @@ _UPDATED = {
 UPDATED_COLUMNS = tuple(_UPDATED)
 """What a transition may change, behind the id and the sequence that the row must still have."""
 UPDATED_TYPES = tuple(_UPDATED.values())
-
-Row = Sequence[Any]
 
 _STATUS = {str(status): status for status in JobStatus}
 _encode = msgspec.json.Encoder().encode

@@ -1,12 +1,13 @@
 """The row form of a schedule and of its ticks in PostgreSQL."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from observatory.core.errors import ScheduleUnreadable
 from observatory.core.schedule import Fate, FateCounts, Reason, Schedule, ScheduleDefinition, Tick
+from observatory.engine.postgres_database import Row
 
 TICK_COLUMNS = "t.tick_at, t.last_tick_at, t.count, t.fate, t.reason, t.job_id, t.recorded_at, t.generation"
 TICK_TYPES = ("timestamptz", "timestamptz", "bigint", "text", "text", "text", "timestamptz", "bigint")
@@ -22,8 +23,6 @@ SCHEDULE_NAMES = ", ".join(column.rpartition(" ")[2].rpartition(".")[2] for colu
 """What they are called in the result."""
 NUMBER = SCHEDULE_NAMES.split(", ").index("number")
 _OF_TICK = slice(NUMBER + 1, NUMBER + 1 + len(TICK_TYPES))
-
-Row = Sequence[Any]
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(ScheduleDefinition).decode

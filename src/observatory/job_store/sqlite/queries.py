@@ -13,7 +13,7 @@ from observatory.core.errors import (
 from observatory.core.handler import TypeInfo
 from observatory.core.job import Job
 from observatory.engine.bounded_reads import take
-from observatory.engine.instants import from_us, from_us_or_none
+from observatory.engine.instants import from_us
 from observatory.engine.named_queries import load_queries
 from observatory.engine.sqlite_file import SqliteFile, translated
 from observatory.engine.sqlite_text import DamagedRow
@@ -75,17 +75,24 @@ class SqliteJobQueries:
     async def processes(self) -> list[WorkerInfo]:
         with translated(StoreUnavailable):
             rows = await self._file.read(lambda connection: connection.execute(SQL["processes"]).fetchall())
-        return [
-            msgspec.structs.replace(
-                msgspec.json.decode(document, type=WorkerInfo), heartbeat_at=from_us_or_none(heartbeat_at)
-            )
-            for heartbeat_at, document in rows
-        ]
+        return [process for row in rows if (process := _process(row)) is not None]
 
     async def types(self) -> list[KnownType]:
         with translated(StoreUnavailable):
             rows = await self._file.read(lambda connection: connection.execute(SQL["types"]).fetchall())
         return [known for row in rows if (known := _known_type(row)) is not None]
+
+
+def _process(row: tuple[Any, ...]) -> WorkerInfo | None:
+    """None for a row that `heartbeat` did not write: one process must not hide all others."""
+    if type(row) is DamagedRow:
+        return None
+    heartbeat_at, document = row
+    try:
+        process = msgspec.json.decode(document, type=WorkerInfo)
+        return msgspec.structs.replace(process, heartbeat_at=from_us(heartbeat_at))
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError):
+        return None
 
 
 def _known_type(row: tuple[Any, ...]) -> KnownType | None:

@@ -38,7 +38,7 @@ class SqliteQueues:
 
     async def settings(self) -> list[QueueSetting]:
         with translated(StoreUnavailable):
-            return await self._file.read(read_settings)
+            return await self._file.read(_settings)
 
     async def _change(self, queue: str, change: Callable[[QueueSetting], QueueSetting]) -> QueueSetting:
         def unit(connection: Connection) -> QueueSetting:
@@ -51,8 +51,7 @@ class SqliteQueues:
             return await self._file.write(unit)
 
 
-def read_settings(connection: Connection) -> list[QueueSetting]:
-    """Every setting; for the claim as well, in its own transaction."""
+def _settings(connection: Connection) -> list[QueueSetting]:
     return [_setting_of_row(row) for row in connection.execute(SQL["queue_settings"]).fetchall()]
 
 

@@ -19,7 +19,7 @@ _log = structlog.get_logger("observatory.fleet")
 
 RESTARTS = RetryPolicy(base_s=limits.ROLE_RESTART_S, cap_s=limits.ROLE_RESTART_S_MAX, factor=2.0, jitter=0.2)
 REFUSED = 2
-"""What a process ends with whose settings are wrong: beginning it again would end the same way."""
+"""What a process ends with whose settings are wrong."""
 
 _READ_BYTES = 64 * 1024
 
@@ -68,6 +68,8 @@ class Child:
         self.spec = spec
         self.pid: int | None = None
         """Of the process that runs; None between two."""
+        self.was_ready = False
+        """Set by whoever understands what it says. Its settings did once, so what refuses them may pass."""
         self._say = say
         self._clock = clock
         self._randomness = randomness
@@ -80,7 +82,7 @@ class Child:
         Keep it running until *stop* is set; when this returns or raises, no process of it is left.
 
         Raises:
-            RoleRefused: It ended because its settings are wrong.
+            RoleRefused: It ended because its settings are wrong, and was never ready with them.
             OSError: The system begins no process.
         """
         failures = 0
@@ -91,7 +93,7 @@ class Child:
                 code = process.returncode
             if stop.is_set() or code is None:
                 return
-            if code == REFUSED:
+            if code == REFUSED and not self.was_ready:
                 raise RoleRefused(f"{self.spec.name} cannot run with these settings", "its own lines say which")
             lived_s = self._clock.monotonic() - began_s
             failures = 1 if lived_s >= self._healthy_s else failures + 1

@@ -38,16 +38,18 @@ class Fleet:
         self._waiting = {member.spec.name for member in members}
         self.ready = asyncio.Event()
         """Set once every member was ready."""
-        self.children = [
-            Child(member.spec, say=self._hearing(member), clock=clock, randomness=randomness) for member in members
-        ]
+        self._child_by_name = {
+            member.spec.name: Child(member.spec, say=self._hearing(member), clock=clock, randomness=randomness)
+            for member in members
+        }
+        self.children = list(self._child_by_name.values())
 
     async def run(self, stop: asyncio.Event) -> None:
         """
         Keep all of them running until *stop* is set; when this returns or raises, no process is left.
 
         Raises:
-            RoleRefused: One cannot run with its settings; the others were stopped.
+            RoleRefused: One cannot run with its settings and never could; the others were stopped.
         """
         over = asyncio.Event()
         passing_on = asyncio.create_task(_pass_on(stop, over))
@@ -82,6 +84,7 @@ class Fleet:
         return hear
 
     def _note_ready(self, member: Member) -> None:
+        self._child_by_name[member.spec.name].was_ready = True
         self._waiting.discard(member.spec.name)
         if not self._waiting and not self.ready.is_set():
             for each in self._members:

@@ -8,7 +8,6 @@ import contextlib
 import functools
 import os
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from observatory.core.errors import DatabaseUnusable, ObservatoryError
@@ -19,6 +18,7 @@ from observatory.engine.migrations import Migration, load_migrations
 from observatory.engine.postgres_lent import Lent, lent
 from observatory.engine.postgres_migrations import usable_number
 from observatory.engine.postgres_notices import COMMITTED, HINTS
+from observatory.engine.postgres_server import now_of, place_of, tell_at_commit
 from observatory.event_bus.port import Hint
 from observatory.gateway.submit import CallContext, checked_document, new_job
 from observatory.job_store.port import Submitted
@@ -31,17 +31,12 @@ T = TypeVar("T")
 SERVICE: Final = "sdk"
 """The producer of the events."""
 
-_WHERE = """
-SELECT (SELECT oid::bigint FROM pg_namespace WHERE nspname = 'observatory'),
-       (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
-       extract(epoch FROM pg_postmaster_start_time())::double precision
-"""
-_NOW = "SELECT observatory.now()"
-_WAKE = f"SELECT pg_notify('{COMMITTED}', ''), pg_notify('{HINTS}', '{Hint.READY}')"
+_WAKE: Final = ((COMMITTED, ""), (HINTS, str(Hint.READY)))
+"""Heard by the relay and the processors."""
 
 _clock, _ids = SystemClock(), SystemIds()
 _usable: set[tuple[Any, ...]] = set()
-"""The schemas in which a job was accepted by this process, as `_WHERE` names them."""
+"""The schemas in which a job was accepted by this process, as `place_of` names them."""
 
 
 def submit_blocking(connection: object, document: JsonObject, info: TypeInfo) -> Job:
@@ -81,12 +76,12 @@ async def _submit(source: Lent, document: JsonObject, info: TypeInfo) -> Job:
     checked = checked_document(document, now=_clock.now())
     new = new_job(checked, CallContext(correlation_id=_ids.new_id()), info=info, ids=_ids)
     await source.enter()
-    where = tuple((await source.fetch(_WHERE))[0])
-    if where in _usable:
+    place = await place_of(source)
+    if place in _usable:
         answer = await _accept(source, new)
     else:
         answer = await _unless_it_fails(source, lambda: _accept_for_the_first_time(source, new))
-        _usable.add(where)
+        _usable.add(place)
     if isinstance(answer, ObservatoryError):
         raise answer
     return answer.job
@@ -104,11 +99,9 @@ async def _accept_for_the_first_time(source: Lent, new: NewJob) -> Submitted | O
 
 
 async def _accept(source: Lent, new: NewJob) -> Submitted | ObservatoryError:
-    at: datetime = await source.fetchval(_NOW)
-    [answer] = await accept(source, [new], at.astimezone(UTC), _producer())
+    [answer] = await accept(source, [new], await now_of(source), _producer())
     if isinstance(answer, Submitted) and not answer.is_replay:
-        # Heard by the relay and the processors when the transaction is committed, and by nobody when it is not.
-        await source.fetch(_WAKE)
+        await tell_at_commit(source, _WAKE)
     return answer
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from observatory.core.retry import RetryPolicy
 from observatory.runtime.fleet.child import REFUSED, Child, ChildSpec, RoleRefused
@@ -278,3 +279,27 @@ async def test_one_role_that_cannot_run_ends_all(tmp_path: Path) -> None:
 
     assert not psutil.pid_exists(int((tmp_path / "one").read_text()))
     assert time.monotonic() - began_s < S_MAX
+
+
+async def test_a_role_that_was_ready_once_and_cannot_run_any_more_ends_nobody_else(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    refuses_when_broken = f"if pathlib.Path({str(broken)!r}).exists(): {REFUSES}"
+    said: list[Step] = []
+    fleet = fleet_of(tmp_path, said, one=SAYS_READY + WAITS, two=refuses_when_broken + SAYS_READY + WAITS)
+    stop = asyncio.Event()
+    running = asyncio.create_task(fleet.run(stop))
+    async with asyncio.timeout(S_MAX):
+        await fleet.ready.wait()
+
+    broken.touch()
+    with capture_logs() as logs:
+        os.kill(int((tmp_path / "two").read_text()), signal.SIGKILL)
+        await until(lambda: running.done() or REFUSED in [log.get("exit_code") for log in logs])
+    broken.unlink()
+    begun = len((tmp_path / "two").read_text().splitlines())
+    await until(lambda: running.done() or len((tmp_path / "two").read_text().splitlines()) > begun)
+
+    assert not running.done()
+    assert len((tmp_path / "one").read_text().splitlines()) == 1
+    stop.set()
+    await running

@@ -1,0 +1,38 @@
+"""What is asked of the server itself, or told through it, in whichever transaction the caller has."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from observatory.engine.named_queries import load_queries
+from observatory.engine.postgres_database import Statements
+
+SQL = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+async def place_of(statements: Statements) -> tuple[Any, ...]:
+    """Which schema answers: to be compared. Another one after it was made anew, in a copy, or after a start."""
+    [row] = await statements.fetch(SQL["place"])
+    return tuple(row)
+
+
+async def now_of(statements: Statements) -> datetime:
+    """The store's clock, in UTC."""
+    at: datetime = await statements.fetchval(SQL["now"])
+    return at.astimezone(UTC)
+
+
+async def takes_writes(statements: Statements) -> bool:
+    """False while it only reads."""
+    return await statements.fetchval(SQL["takes_writes"])
+
+
+async def tell_at_commit(statements: Statements, notices: Sequence[tuple[str, str]]) -> None:
+    """
+    Tell *notices*, each a channel and a text, once the transaction of the caller is committed.
+
+    That commit, and every other one with notices in the whole server, then waits for the one before to be durable.
+    """
+    channels, texts = zip(*notices, strict=True)
+    await statements.fetch(SQL["tell"], list(channels), list(texts))

@@ -1,0 +1,15 @@
+-- Named queries of `postgres_server`.
+
+-- name: place — the schema, the database and the server that answer
+SELECT (SELECT oid::bigint FROM pg_namespace WHERE nspname = 'observatory'),
+       (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
+       extract(epoch FROM pg_postmaster_start_time())::double precision;
+
+-- name: now — the store's clock
+SELECT observatory.now();
+
+-- name: takes_writes — not so on a standby, or where somebody made all transactions read only
+SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off';
+
+-- name: tell — heard when the transaction is committed, and by nobody when it is not
+SELECT pg_notify(channel, text) FROM unnest($1::text[], $2::text[]) AS notices (channel, text);
