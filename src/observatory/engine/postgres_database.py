@@ -87,6 +87,17 @@ def concerns_one_call(error: BaseException) -> bool:
     return isinstance(error, _OF_VALUES) or not isinstance(error, _FAULTS)
 
 
+def is_lock_held(error: BaseException | None) -> bool:
+    """True when another transaction held what the statement needed for longer than it waits."""
+    return isinstance(error, asyncpg.LockNotAvailableError)
+
+
+def broken_constraint(error: BaseException | None) -> str | None:
+    """Name of the constraint that the values would have broken; None for any other error."""
+    name: object = getattr(error, "constraint_name", None)
+    return name if isinstance(name, str) and isinstance(error, asyncpg.IntegrityConstraintViolationError) else None
+
+
 def _said(error: BaseException) -> str:
     """One line; the library's longer texts are advice to programmers."""
     text = str(error).strip().partition("\n")[0]

@@ -10,14 +10,13 @@ import asyncio
 from datetime import datetime
 from pathlib import Path
 
-import asyncpg
 import structlog
 
 from observatory.core import limits
 from observatory.core.errors import StoreUnavailable
 from observatory.core.event import Event
 from observatory.engine.named_queries import load_queries
-from observatory.engine.postgres_database import Connection, PostgresDatabase, translated
+from observatory.engine.postgres_database import Connection, PostgresDatabase, broken_constraint, translated
 from observatory.engine.postgres_events import VALUE_COLUMNS, read_events
 from observatory.engine.postgres_hearings import Hearing
 from observatory.engine.postgres_notices import COMMITTED, PostgresNotices
@@ -82,7 +81,9 @@ class PostgresOutbox:
             if not self._looks_past:
                 try:
                     return await self._database.write(lambda connection: _moved(connection, MOVE, count_max))
-                except asyncpg.UniqueViolationError as error:
+                except Exception as error:
+                    if broken_constraint(error) != "events_pkey":
+                        raise
                     _log.error("events_set_aside", reason=str(error), detail=getattr(error, "detail", None))
                     self._looks_past = True
             return await self._database.write(lambda connection: _moved(connection, MOVE_PAST, count_max))

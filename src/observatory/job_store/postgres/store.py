@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-import asyncpg
 import msgspec
 
 from observatory.core import limits
@@ -23,7 +22,14 @@ from observatory.core.sources import Ids
 from observatory.engine.gathering import CarryOut, Gathering
 from observatory.engine.named_queries import load_queries
 from observatory.engine.postgres_arrays import columns_of, unnest
-from observatory.engine.postgres_database import Connection, PostgresDatabase, concerns_one_call, translated
+from observatory.engine.postgres_database import (
+    Connection,
+    PostgresDatabase,
+    broken_constraint,
+    concerns_one_call,
+    is_lock_held,
+    translated,
+)
 from observatory.engine.postgres_events import VALUE_COLUMNS, VALUE_TYPES, event_values
 from observatory.engine.postgres_notices import COMMITTED, PostgresNotices
 from observatory.job_store.changes import Change, decide, events_of
@@ -115,7 +121,9 @@ class PostgresJobStore:
         """As `_submit`, of one caller, who waits a little for a key that is held."""
         try:
             return await self._submit(jobs, lock_s_max=limits.POSTGRES_KEY_ALONE_S_MAX)
-        except asyncpg.LockNotAvailableError as error:
+        except Exception as error:
+            if not is_lock_held(error):
+                raise
             held = "another transaction is about to accept a job with the same idempotency key"
             raise StoreUnavailable(f"PostgreSQL: {type(error).__name__}: {held}; its end decides") from error
 
@@ -182,7 +190,7 @@ class PostgresJobStore:
             with translated(StoreUnavailable):
                 answers = await self._database.write(lambda connection: self._apply(connection, orders))
         except StoreUnavailable as error:
-            if getattr(error.__cause__, "constraint_name", None) != "outbox_by_job":
+            if broken_constraint(error.__cause__) != "outbox_by_job":
                 raise
             return await self._apply_apart(orders)
         self._notices.tell(COMMITTED)
