@@ -10,7 +10,7 @@ import asyncpg
 
 from observatory.core import limits
 from observatory.core.errors import BusUnavailable
-from observatory.engine.postgres_database import translated
+from observatory.engine.postgres_database import PostgresDatabase, translated
 
 T = TypeVar("T")
 
@@ -62,6 +62,15 @@ class PostgresLine:
         """Return when every notice that was committed before the call has been given to `heard`."""
         # The server sends what it holds for this connection with its answer, and the library gives it out in order.
         await self._ask(_ALIVE, limits.POSTGRES_PROBE_ANSWER_S_MAX)
+
+    async def rest(self, news: asyncio.Event) -> None:
+        """Return when *news* is set, when the line has ended, or when it is time to ask for a sign of life."""
+        waiting = [asyncio.ensure_future(event.wait()) for event in (news, self.has_ended)]
+        try:
+            await asyncio.wait(waiting, timeout=limits.POSTGRES_PROBE_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
 
     async def close(self) -> None:
         """Say goodbye to the server, if it answers. Safe to call twice."""
@@ -115,6 +124,20 @@ class PostgresLine:
         self._asked.discard(task)
         if not task.cancelled():
             task.exception()  # its caller may be gone
+
+
+async def open_line(
+    database: PostgresDatabase, channels: Callable[[], Collection[str]], heard: Callable[[str, str], None]
+) -> PostgresLine:
+    """A line of its own to *database*; every notice on *channels*, asked once it is connected, is heard from now on."""
+    line = PostgresLine(await database.connect(), heard, is_pooled=database.is_pooled)
+    try:
+        for channel in channels():
+            await line.listen(channel)
+    except BaseException:
+        line.end()
+        raise
+    return line
 
 
 def _literal(text: str) -> str:

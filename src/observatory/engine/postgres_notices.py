@@ -15,7 +15,7 @@ from observatory.core import limits
 from observatory.core.errors import BusUnavailable
 from observatory.engine.postgres_database import PostgresDatabase, translated
 from observatory.engine.postgres_hearings import Heard, Hearing, Hearings
-from observatory.engine.postgres_line import PostgresLine
+from observatory.engine.postgres_line import PostgresLine, open_line
 
 COMMITTED = "odd_committed"
 """Events were staged by a transaction that is committed. No text."""
@@ -180,7 +180,9 @@ class PostgresNotices:
         pause_s = limits.POSTGRES_RECONNECT_S_MIN
         while True:
             try:
-                await self._use(await self._open())
+                with translated(BusUnavailable):
+                    line = await open_line(self._database, self._hearings.channels, self._hearings.give)
+                await self._use(line)
             except Exception as error:  # noqa: BLE001 — logged in there, with its traceback
                 self._fail(error)
                 await asyncio.sleep(pause_s)
@@ -223,18 +225,6 @@ class PostgresNotices:
             self._is_cut_off = True
             _log.warning("not_listening", reason=reason)
 
-    async def _open(self) -> PostgresLine:
-        with translated(BusUnavailable):
-            connection = await self._database.connect()
-            line = PostgresLine(connection, self._hearings.give, is_pooled=self._database.is_pooled)
-            try:
-                for channel in self._hearings.channels():
-                    await line.listen(channel)
-            except BaseException:
-                line.end()
-                raise
-            return line
-
     async def _listen(self, line: PostgresLine, channel: str) -> None:
         """Whoever hears *channel* already may have missed something."""
         if await line.listen(channel):
@@ -248,7 +238,7 @@ class PostgresNotices:
                 for channel in self._hearings.channels() - line.channels:
                     await self._listen(line, channel)
                 await line.catch_up()
-                await _first_of(self._has_news, line.has_ended, timeout_s=limits.POSTGRES_PROBE_S)
+                await line.rest(self._has_news)
 
     def _settle(self, error: BusUnavailable | None) -> None:
         if error is not None:
@@ -256,12 +246,3 @@ class PostgresNotices:
         attempt, self._attempt = self._attempt, None
         if attempt is not None and not attempt.done():
             attempt.set_result(error)
-
-
-async def _first_of(*events: asyncio.Event, timeout_s: float) -> None:
-    waiting = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waiting:
-            task.cancel()
