@@ -101,10 +101,6 @@ class BreakableConnection:
             await self._broken()
         return await self._connection.execute(query, *values, timeout=timeout)
 
-    async def executemany(self, command, args):
-        await self._broken()
-        return await self._connection.executemany(command, args)
-
     def is_in_transaction(self):
         return self._connection.is_in_transaction()
 

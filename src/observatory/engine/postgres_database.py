@@ -45,10 +45,6 @@ class Connection(Statements, Protocol):
         """Run *query*; gives the server's word for what it did, such as `UPDATE 3`."""
         ...
 
-    async def executemany(self, command: str, /, args: Sequence[Row]) -> None:
-        """Run *command* for each of *args*, in one round trip and, if no transaction is open, in one of its own."""
-        ...
-
     def is_in_transaction(self) -> bool:
         """True between BEGIN and its end."""
         ...

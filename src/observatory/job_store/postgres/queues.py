@@ -1,22 +1,19 @@
 """`Queues` over one `PostgresDatabase`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from observatory.core import limits
 from observatory.core.errors import StoreUnavailable
 from observatory.core.queue import QueueSetting, check_room
 from observatory.engine.named_queries import load_queries
-from observatory.engine.postgres_database import Connection, PostgresDatabase, translated
+from observatory.engine.postgres_database import Connection, PostgresDatabase, Row, translated
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
 
 _IMPATIENT = f"SET LOCAL lock_timeout = {limits.POSTGRES_SETTING_LOCK_S_MAX * 1000:.0f}"
 """All claims wait behind a change that waits for one: for long where a process was stopped in the middle of one."""
-
-Row = Sequence[Any]
 
 
 class PostgresQueues:
@@ -41,7 +38,7 @@ class PostgresQueues:
 
     async def settings(self) -> list[QueueSetting]:
         with translated(StoreUnavailable):
-            return await self._database.read(read_settings)
+            return await self._database.read(_read_settings)
 
     async def _change(self, queue: str, change: Callable[[QueueSetting, datetime], QueueSetting]) -> QueueSetting:
         async def unit(connection: Connection) -> QueueSetting:
@@ -55,8 +52,7 @@ class PostgresQueues:
             return await self._database.write(unit, after=[_IMPATIENT, SQL["lock"]])
 
 
-async def read_settings(connection: Connection) -> list[QueueSetting]:
-    """Every setting; for the claim as well, in its own transaction."""
+async def _read_settings(connection: Connection) -> list[QueueSetting]:
     return [_setting_of_row(row) for row in await connection.fetch(SQL["queue_settings"])]
 
 
