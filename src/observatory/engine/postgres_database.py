@@ -100,13 +100,6 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-_FOR_UNITS = "SET LOCAL plan_cache_mode = force_generic_plan"
-"""
-Units of work are made of a few statements that find their rows by an index whatever the values are. Their arrays differ
-in length from call to call, for which the server would make each plan anew: half of what a small claim costs it. As one
-message without values it takes one round trip, also through a pooler, and ends with its transaction.
-"""
-
 _SETTINGS = {
     "statement_timeout": f"{limits.POSTGRES_STATEMENT_S_MAX * 1000:.0f}",
     "lock_timeout": f"{limits.POSTGRES_LOCK_S_MAX * 1000:.0f}",
@@ -116,6 +109,9 @@ _SETTINGS = {
     # for the first few, would be kept for as long as its connection.
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
+    # For the same reason a plan need not know the values. Arrays differ in length from call to call, and the server
+    # would make the plan anew for each: half of what a small claim costs it.
+    "plan_cache_mode": "force_generic_plan",
     "jit": "off",
 }
 
@@ -197,7 +193,7 @@ class PostgresDatabase:
 
     async def _in_transaction(self, unit: Callable[[Connection], Awaitable[T]], after: Sequence[str]) -> T:
         async with self._connection() as connection:
-            answer = await self._transacted(connection, unit, _FOR_UNITS, *after)
+            answer = await self._transacted(connection, unit, *after)
             self.committed()
             return answer
 
