@@ -1,5 +1,5 @@
 """
-How many bytes does a job cost in PostgreSQL: on disk for as long as it is kept, and in the write-ahead log?
+How many bytes does a job cost in PostgreSQL, on disk and in the write-ahead log?
 
     python -m benchmarks.postgres_size     (JOBS=20000 for each row)
 

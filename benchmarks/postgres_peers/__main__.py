@@ -1,5 +1,5 @@
 """
-How do we compare with Procrastinate, and with Celery that keeps its results, over the same PostgreSQL?
+How do we compare with Procrastinate, and with Celery and its results, over one PostgreSQL?
 
     python -m benchmarks.postgres_peers        (PAIRS=3 by default; about four minutes)
 
