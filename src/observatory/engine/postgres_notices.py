@@ -49,6 +49,8 @@ class PostgresNotices:
         """Set when a channel may have to be listened to."""
         self._keeper: asyncio.Task[None] | None = None
         self._teller: asyncio.Task[None] | None = None
+        self._later: asyncio.TimerHandle | None = None
+        """Until it, what is untold may wait for more."""
         self._is_closed = False
         self._is_cut_off = False
         """True from the loss of the connection, or an attempt that failed, to the next one that does not."""
@@ -85,19 +87,25 @@ class PostgresNotices:
 
     # --- telling ------------------------------------------------------------------------------
 
-    def tell(self, channel: str, text: str = "") -> None:
+    def tell(self, channel: str, text: str = "", *, within_s: float = 0.0) -> None:
         """
         Tell everybody who hears *channel*, soon; returns at once, and never fails.
 
         The same notice many times, while an earlier one is on its way, counts as one. While there is no connection it
         waits for the next one. Only for few different texts.
+
+        Args:
+            within_s: How long it may wait for others to be told with it: each message costs the server a transaction.
         """
         if self._is_closed:
             return
         self._hearings.give(channel, text)
         self._untold[channel, text] = None
         self._begin()
-        self._go_on_telling()
+        if not within_s:
+            self._go_on_telling()
+        elif self._later is None:
+            self._later = asyncio.get_running_loop().call_later(within_s, self._go_on_telling)
 
     async def tell_now(self, channel: str, text: str) -> None:
         """Tell everybody who hears *channel*; returns when the server has taken it. After an error it may have."""
@@ -107,6 +115,9 @@ class PostgresNotices:
         self._hearings.give(channel, text)
 
     def _go_on_telling(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         if self._untold and self._live is not None and (self._teller is None or self._teller.done()):
             self._teller = asyncio.ensure_future(self._tell_all())
 
@@ -128,6 +139,7 @@ class PostgresNotices:
     async def close(self) -> None:
         """Tell what is untold, if the server answers, and end. Safe to call twice."""
         self._is_closed = True
+        self._go_on_telling()
         if self._teller is not None:
             await asyncio.wait([self._teller], timeout=limits.POSTGRES_GOODBYE_S_MAX)
         for task in (self._teller, self._keeper):
@@ -142,6 +154,8 @@ class PostgresNotices:
     def abandon(self) -> None:
         """Close the connection at once, as a kill would."""
         self._is_closed = True
+        if self._later is not None:
+            self._later.cancel()
         for task in (self._teller, self._keeper):
             if task is not None:
                 task.cancel()

@@ -126,6 +126,26 @@ class TestTelling:
         assert told == [[("news", "first")], [("news", "again"), ("other news", "")]]
         assert ear.heard == ["first", "again"]
 
+    async def test_one_that_may_wait_is_told_with_the_next_one_or_in_its_time(self, pair, monkeypatch):
+        one, two = pair
+        ear, told, tell = await listening(two), [], PostgresLine.tell
+
+        async def noting(line, notices):
+            told.append(list(notices))
+            await tell(line, notices)
+
+        monkeypatch.setattr(PostgresLine, "tell", noting)
+        await one.ready("news")
+        one.tell("news", "patient", within_s=60.0)
+        await asyncio.sleep(0.02)
+        assert told == []
+        one.tell("news", "urgent")
+        await ear.until(lambda heard: "urgent" in heard)
+        one.tell("news", "later", within_s=0.01)
+        await ear.until(lambda heard: "later" in heard)
+
+        assert told == [[("news", "patient"), ("news", "urgent")], [("news", "later")]]
+
     async def test_one_that_the_server_refuses_costs_nobody_anything(self, pair, monkeypatch):
         one, two = pair
         ear, tell = await listening(two), PostgresLine.tell
@@ -465,12 +485,13 @@ class TestClosing:
             with pytest.raises(BusUnavailable):
                 await call
 
-    async def test_what_was_told_last_is_heard(self, pair):
+    @pytest.mark.parametrize("within_s", [0.0, 60.0])
+    async def test_what_was_told_last_is_heard(self, pair, within_s):
         one, two = pair
         ear = await listening(two)
         await one.ready("news")
 
-        one.tell("news", "last words")
+        one.tell("news", "last words", within_s=within_s)
         await one.close()
         await two.catch_up()
 

@@ -69,6 +69,9 @@ POSTGRES_OUTBOX_LOOK_S = 0.5
 
 # --- notices -------------------------------------------------------------------------------------
 
+POSTGRES_COMMITTED_TOLD_S = 0.001
+"""Until the relay is told of a commit: as long as the hint about the same jobs takes to come, which takes it along."""
+
 POSTGRES_NOTICE_BYTES_MAX = 7_999
 """Text of one notice: the server refuses more."""
 

@@ -110,7 +110,7 @@ class PostgresJobStore:
         answers = await self._database.write_alone(
             lambda connection: self.accept(connection, jobs, lock_s_max=lock_s_max)
         )
-        self._notices.tell(COMMITTED)
+        self._committed()
         return answers
 
     async def _submit_soon(self, jobs: Sequence[NewJob]) -> list[Answer]:
@@ -136,7 +136,10 @@ class PostgresJobStore:
 
     def staged(self) -> None:
         """To be called after the commit of a unit in which `accept` was: events wait for the relay."""
-        self._notices.tell(COMMITTED)
+        self._committed()
+
+    def _committed(self) -> None:
+        self._notices.tell(COMMITTED, within_s=limits.POSTGRES_COMMITTED_TOLD_S)
 
     async def claim(
         self, *, types: Sequence[str], worker: str, count_max: int, lease_s: float, buffer_max: int = 0
@@ -154,7 +157,7 @@ class PostgresJobStore:
                     after=[HOLD_SETTINGS],
                 )
             if jobs:
-                self._notices.tell(COMMITTED)
+                self._committed()
             if jobs or not is_held_up:
                 return jobs
             await asyncio.sleep(limits.POSTGRES_CLAIM_AGAIN_S)
@@ -193,7 +196,7 @@ class PostgresJobStore:
             if broken_constraint(error.__cause__) != "outbox_by_job":
                 raise
             return await self._apply_apart(orders)
-        self._notices.tell(COMMITTED)
+        self._committed()
         return answers
 
     async def _apply_apart(self, orders: Sequence[Order]) -> list[Applied | ObservatoryError]:
@@ -234,7 +237,7 @@ class PostgresJobStore:
             if not await self._database.read(lambda connection: connection.fetchval(SQL["has_due"])):
                 return 0
             count = await self._database.write(lambda connection: self._make_due(connection, count_max))
-        self._notices.tell(COMMITTED)
+        self._committed()
         return count
 
     async def _make_due(self, connection: Connection, count_max: int) -> int:
