@@ -80,14 +80,14 @@ class Middle:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.is_there, self.may_go = asyncio.Event(), asyncio.Event()
-        real = store_module.ready_jobs
+        real = store_module.ready_unlimited_jobs
 
         async def held(*args: Any, **options: Any) -> Any:
             self.is_there.set()
             await self.may_go.wait()
             return await real(*args, **options)
 
-        monkeypatch.setattr(store_module, "ready_jobs", held)
+        monkeypatch.setattr(store_module, "ready_unlimited_jobs", held)
 
 
 async def test_a_pause_is_answered_when_the_claims_under_way_are_over(

@@ -6,7 +6,7 @@ each, so that a queue from which nothing may be claimed costs as much with a mil
 next jobs each lane has is counted without a lock; then each lane gives so many, past those that other claims hold.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -16,12 +16,21 @@ import msgspec
 from observatory.core.job import Job
 from observatory.core.queue import Admission
 from observatory.engine.named_queries import load_queries
-from observatory.engine.postgres_database import Connection
+from observatory.engine.postgres_database import Connection, Row
 from observatory.job_store.damaged_rows import look_further
 from observatory.job_store.postgres.rows import JOB_COLUMN_COUNT, JOB_COLUMNS, readable_jobs
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
-READY = SQL["ready"].replace("{columns}", JOB_COLUMNS)
+LANES = SQL["lanes"].replace("{walk}", SQL["walk"])
+_READY = SQL["ready"].replace("{columns}", JOB_COLUMNS)
+READY = (
+    _READY.replace("WITH RECURSIVE walk AS ({walk}), ", "WITH ")
+    .replace("{lanes}", "SELECT * FROM unnest($1::text[], $2::text[], $3::integer[])")
+    .replace("{wanted}", "$4")
+)
+READY_UNLIMITED = (
+    _READY.replace("{walk}", SQL["walk"]).replace("{lanes}", SQL["unlimited"]).replace("{wanted}", "$2::integer")
+)
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -63,7 +72,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 async def open_lanes(connection: Connection, types: Sequence[str]) -> list[Lane]:
     """Where jobs of *types* wait in queues that are not paused."""
-    rows = await connection.fetch(SQL["lanes"], list(types))
+    rows = await connection.fetch(LANES, list(types))
     return [Lane(job_type, queue, most is not None) for job_type, queue, is_paused, most in rows if not is_paused]
 
 
@@ -85,19 +94,31 @@ async def lock_limits(connection: Connection, lanes: Sequence[Lane]) -> Limits:
     )
 
 
-async def ready_jobs(
-    connection: Connection, lanes: Sequence[Lane], allowed: Limits, *, wanted: int
-) -> tuple[list[Job], datetime | None]:
-    """
-    The next *wanted* jobs of *lanes*, in order, locked, and the time after that, None when there are none. Fewer come
-    when fewer wait or others hold them.
-    """
+Ready = tuple[list[Job], datetime | None]
+"""Jobs in order, locked, and the time after that, None when there are none."""
+
+
+async def ready_unlimited_jobs(connection: Connection, types: Sequence[str], *, wanted: int) -> Ready:
+    """As `ready_jobs`, of all lanes of *types*, by one statement; nothing where one of their queues has a limit."""
+    return await _past_damaged(wanted, lambda count: connection.fetch(READY_UNLIMITED, list(types), count))
+
+
+async def ready_jobs(connection: Connection, lanes: Sequence[Lane], allowed: Limits, *, wanted: int) -> Ready:
+    """The next *wanted* jobs of *lanes*; fewer come when fewer wait or others hold them."""
+
+    async def first(count: int) -> list[Row]:
+        rooms = [allowed.room(lane.queue, wanted) for lane in lanes]
+        rooms = [room + count - wanted if room else 0 for room in rooms]
+        given = ([lane.type for lane in lanes], [lane.queue for lane in lanes], rooms)
+        return await connection.fetch(READY, *given, count)
+
+    return await _past_damaged(wanted, first)
+
+
+async def _past_damaged(wanted: int, first: Callable[[int], Awaitable[list[Row]]]) -> Ready:
     looked_past = 0
     while True:
-        rooms = [allowed.room(lane.queue, wanted) for lane in lanes]
-        rooms = [room + looked_past if room else 0 for room in rooms]
-        given = ([lane.type for lane in lanes], [lane.queue for lane in lanes], rooms)
-        rows = await connection.fetch(READY, *given, wanted + looked_past)
+        rows = await first(wanted + looked_past)
         jobs, unreadable = readable_jobs(rows)
         further = look_further(looked_past, found=len(jobs), wanted=wanted, damaged=len(unreadable))
         if further is None:

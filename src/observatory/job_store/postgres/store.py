@@ -37,7 +37,7 @@ from observatory.job_store.damaged_rows import look_further
 from observatory.job_store.port import Applied, ExpiredLease, Lease, LeaseState, Order, Submitted, WorkerInfo
 from observatory.job_store.postgres.accepting import accept
 from observatory.job_store.postgres.lookup import job_or_error
-from observatory.job_store.postgres.ready import lock_limits, open_lanes, ready_jobs
+from observatory.job_store.postgres.ready import Limits, lock_limits, open_lanes, ready_jobs, ready_unlimited_jobs
 from observatory.job_store.postgres.rows import (
     JOB_COLUMN_COUNT,
     JOB_COLUMNS,
@@ -167,13 +167,16 @@ class PostgresJobStore:
         self, connection: Connection, types: Sequence[str], begin: Claim, count_max: int, buffer_max: int
     ) -> tuple[list[Job], bool]:
         """The jobs, and whether another claim holds a queue from which there may be more."""
-        lanes = await open_lanes(connection, types)
-        if not lanes:
-            return [], False
-        allowed = await lock_limits(connection, lanes)
+        allowed = Limits()
+        jobs, at = await ready_unlimited_jobs(connection, types, wanted=count_max + buffer_max)
+        if at is None:
+            lanes = await open_lanes(connection, types)
+            if not lanes:
+                return [], False
+            allowed = await lock_limits(connection, lanes)
+            jobs, at = await ready_jobs(connection, lanes, allowed, wanted=count_max + buffer_max)
         admission = allowed.admission(count_max, buffer_max)
         wait = msgspec.structs.replace(begin, buffered=True)
-        jobs, at = await ready_jobs(connection, lanes, allowed, wanted=admission.left)
         if at is None:
             return [], allowed.is_held_up
         changes: list[Change] = []
