@@ -58,7 +58,7 @@ class Gathering(Generic[T, A]):
         self._may_go_again = asyncio.Semaphore(alone_at_once_max)
 
     async def join(self, items: Sequence[T]) -> list[A]:
-        """The answers for *items*, in order. Goes on when the caller is cancelled."""
+        """The answers for *items*, in order. Cancelling the caller ends it only if it has not begun."""
         assert len(items) <= self._items_max, f"{len(items)} items in one call"
         answer: asyncio.Future[list[A]] = asyncio.get_running_loop().create_future()
         self._waiting.append((items, answer, sum(map(self._weight_of, items))))
@@ -95,6 +95,7 @@ class Gathering(Generic[T, A]):
 
     def _taken(self) -> list[Call[T, A]]:
         calls: list[Call[T, A]] = []
+        self._waiting = deque(call for call in self._waiting if not call[1].done())
         room, weight = self._items_max, self._weight_max
         while self._waiting and (not calls or (len(self._waiting[0][0]) <= room and self._waiting[0][2] <= weight)):
             calls.append(self._waiting.popleft())

@@ -174,3 +174,20 @@ async def test_so_many_go_once_more_at_once():
     await joined(gathering(carrier, alone=alone, alone_at_once_max=2), [1], [2], [3], [4], [5])
 
     assert most == 2
+
+
+async def test_a_call_that_is_given_up_before_it_began_is_never_carried_out():
+    carrier = Carrier()
+    gathered = gathering(carrier)
+    carrier.may_go.clear()
+    first = asyncio.create_task(gathered.join([1]))
+    await asyncio.sleep(0.01)
+    given_up, patient = (asyncio.create_task(gathered.join([number])) for number in (2, 3))
+    await asyncio.sleep(0.01)
+    given_up.cancel()
+    first.cancel()
+    await asyncio.sleep(0.01)
+    carrier.may_go.set()
+
+    assert await patient == [30]
+    assert carrier.together == [[1], [3]]

@@ -104,7 +104,9 @@ class PostgresJobStore:
             return []
         has_key = any(new.idempotency_key is not None for new in jobs)
         with translated(StoreUnavailable):
-            return await (self._submits_with_key if has_key else self._submits).join(jobs)
+            # Behind others that wait for a server that stands still nobody waits longer than those.
+            async with asyncio.timeout(limits.POSTGRES_ANSWER_S_MAX):
+                return await (self._submits_with_key if has_key else self._submits).join(jobs)
 
     async def _submit(self, jobs: Sequence[NewJob], *, lock_s_max: float | None = None) -> list[Answer]:
         answers = await self._database.write_alone(
