@@ -8,6 +8,7 @@ nor after the wall clock leapt, as when a machine wakes up, which ends leases th
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from observatory.core import limits
 from observatory.core.command import Rescue
@@ -47,10 +48,12 @@ class Rescuer:
         """Rescue one batch; returns how many attempts were ended."""
         if self._has_leapt():
             self._be_quiet()
-        if self._clock.monotonic() < self._quiet_until_s:
-            return 0
         try:
-            return await self._rescue()
+            # Also while it is quiet: that counts from the last time at which the store was away, not from the first.
+            expired = await self._store.expired_leases(count_max=limits.RESCUE_BATCH_MAX)
+            if not expired or self._clock.monotonic() < self._quiet_until_s:
+                return 0
+            return await self._rescue(expired)
         except StoreUnavailable:
             self._be_quiet()
             raise
@@ -72,10 +75,7 @@ class Rescuer:
     def _wall_minus_monotonic_s(self) -> float:
         return self._clock.now().timestamp() - self._clock.monotonic()
 
-    async def _rescue(self) -> int:
-        expired = await self._store.expired_leases(count_max=limits.RESCUE_BATCH_MAX)
-        if not expired:
-            return 0
+    async def _rescue(self, expired: Sequence[ExpiredLease]) -> int:
         policies = {known.info.type: known.info.retry for known in await self._queries.types()}
         orders = [
             Order(candidate.lease.job_id, self._rescue_of(candidate, policies.get(candidate.type, RetryPolicy())))

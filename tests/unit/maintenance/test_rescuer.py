@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from observatory.core import limits
+from observatory.core.errors import StoreUnavailable
 from observatory.core.job import Job, JobStatus
 from observatory.core.retry import RetryPolicy
 from observatory.event_bus.in_process import InProcessBus
@@ -106,4 +107,22 @@ async def test_after_the_store_was_away_nothing_is_rescued_for_one_lease(truth: 
     assert await rescuer.run_once() == 0
     truth.clock.advance(limits.LEASE_S)
 
+    assert await rescuer.run_once() == 1
+
+
+async def test_nothing_is_rescued_for_one_lease_after_the_store_was_away_for_the_last_time(truth: Truth) -> None:
+    job, rescuer = await executing(truth), rescuer_of(truth)
+    truth.faults.fail_always(truth.faults.vendor_errors[0])
+    for _ in range(4):  # an outage of several leases, at whose end a quiet time that began before would be over
+        with pytest.raises(StoreUnavailable):
+            await rescuer.run_once()
+        truth.clock.advance(limits.LEASE_S - limits.SWEEP_S)
+    with pytest.raises(StoreUnavailable):
+        await rescuer.run_once()
+    truth.faults.heal()
+
+    truth.clock.advance(limits.LEASE_S - 0.001)
+    assert await rescuer.run_once() == 0
+    assert (await now(truth, job)).status is JobStatus.EXECUTING
+    truth.clock.advance(0.001)
     assert await rescuer.run_once() == 1
