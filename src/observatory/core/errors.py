@@ -16,6 +16,7 @@
     │   └── BadQuery            a filter, cursor or page size is wrong
     ├── Unavailable             the world's state; retry later with backoff
     │   ├── StoreUnavailable    job store; it is not known whether the last write took effect
+    │   │   └── KeyInUse        a transaction that is still open uses the key; nothing was stored
     │   ├── BusUnavailable      event bus
     │   ├── LogUnavailable      event log
     │   └── ViewsUnavailable    view store
@@ -159,6 +160,15 @@ class StoreUnavailable(Unavailable):
     """The job store did not answer. It is not known whether the last write took effect."""
 
     code = "store_unavailable"
+
+
+class KeyInUse(StoreUnavailable):
+    """
+    A transaction that is still open is about to accept a job with the same idempotency key. Nothing was stored; whose
+    job the key belongs to is known once that one has ended.
+    """
+
+    code = "key_in_use"
 
 
 class BusUnavailable(Unavailable):

@@ -87,6 +87,10 @@ _STATUS_BY_TYPE: Final[tuple[tuple[type[Exception] | UnionType, HTTPStatus], ...
 )
 _UNAVAILABLE: Final = {
     "store_unavailable": "the job store did not answer; it is not known whether a change took effect",
+    "key_in_use": (
+        "a transaction that is still open is about to accept a job with the same idempotency key; nothing was stored, "
+        "so ask again once it has ended"
+    ),
     "bus_unavailable": "the event bus did not answer",
     "log_unavailable": "the event log did not answer",
     "views_unavailable": "the view store did not answer",

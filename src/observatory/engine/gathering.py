@@ -29,6 +29,7 @@ class Gathering(Generic[T, A]):
         weight_max: In one joined call, unless a single one brings more.
         at_once_max: Joined calls under way at the same time.
         alone_at_once_max: Calls that are carried out once more under way at the same time, beside the joined ones.
+        turn_s_max: How long one waits for that; then it fails as the joined one did.
         concerns_one: True for an error that the items of one call may have brought upon the others: then each call
             is carried out once more by itself.
     """
@@ -43,6 +44,7 @@ class Gathering(Generic[T, A]):
         weight_max: int,
         at_once_max: int,
         alone_at_once_max: int,
+        turn_s_max: float,
         concerns_one: Callable[[BaseException], bool],
     ) -> None:
         self._carry_out = carry_out
@@ -56,6 +58,7 @@ class Gathering(Generic[T, A]):
         self._under_way: set[asyncio.Task[None]] = set()
         self._again: set[asyncio.Task[None]] = set()
         self._may_go_again = asyncio.Semaphore(alone_at_once_max)
+        self._turn_s_max = turn_s_max
 
     async def join(self, items: Sequence[T]) -> list[A]:
         """The answers for *items*, in order. Cancelling the caller ends it only if it has not begun."""
@@ -86,7 +89,7 @@ class Gathering(Generic[T, A]):
                 _failed(calls, error)
                 return
             for call in calls:
-                task = asyncio.create_task(self._once_more(call))
+                task = asyncio.create_task(self._once_more(call, error))
                 self._again.add(task)
                 task.add_done_callback(self._again.discard)
         except BaseException as error:
@@ -103,14 +106,21 @@ class Gathering(Generic[T, A]):
             weight -= calls[-1][2]
         return calls
 
-    async def _once_more(self, call: Call[T, A]) -> None:
+    async def _once_more(self, call: Call[T, A], before: Exception) -> None:
         try:
-            async with self._may_go_again:
-                await _answered([call], self._alone)
+            async with asyncio.timeout(self._turn_s_max):
+                await self._may_go_again.acquire()
+        except TimeoutError:
+            _failed([call], before)
+            return
+        try:
+            await _answered([call], self._alone)
         except BaseException as error:
             _failed([call], error)
             if not isinstance(error, Exception):
                 raise
+        finally:
+            self._may_go_again.release()
 
 
 async def _answered(

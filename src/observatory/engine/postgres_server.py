@@ -19,8 +19,8 @@ async def place_of(statements: Statements) -> tuple[Any, ...]:
 
 async def now_of(statements: Statements) -> datetime:
     """The store's clock, in UTC."""
-    at: datetime = await statements.fetchval(SQL["now"])
-    return at.astimezone(UTC)
+    at: str = await statements.fetchval(SQL["now"])
+    return datetime.fromisoformat(at).replace(tzinfo=UTC)
 
 
 async def takes_writes(statements: Statements) -> bool:

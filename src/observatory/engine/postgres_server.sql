@@ -5,8 +5,8 @@ SELECT (SELECT oid::bigint FROM pg_namespace WHERE nspname = 'observatory'),
        (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
        extract(epoch FROM pg_postmaster_start_time())::double precision;
 
--- name: now — the store's clock
-SELECT observatory.now();
+-- name: now — the store's clock, as text that no setting of the session changes
+SELECT to_char(observatory.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US');
 
 -- name: takes_writes — not so on a standby, or where somebody made all transactions read only
 SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off';

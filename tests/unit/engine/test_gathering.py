@@ -33,7 +33,7 @@ def gathering(carrier, *, alone=None, items_max=10, weight_max=1_000, at_once_ma
         weight_max=weight_max,
         at_once_max=at_once_max,
         alone_at_once_max=alone_at_once_max,
-        **({"concerns_one": lambda error: isinstance(error, ValueError)} | options),
+        **({"turn_s_max": 5.0, "concerns_one": lambda error: isinstance(error, ValueError)} | options),
     )
 
 
@@ -191,3 +191,22 @@ async def test_a_call_that_is_given_up_before_it_began_is_never_carried_out():
 
     assert await patient == [30]
     assert carrier.together == [[1], [3]]
+
+
+async def test_who_gets_no_turn_in_time_fails_as_all_of_them_did():
+    carrier, held = Carrier(), asyncio.Event()
+    carrier.bad.add(1)
+
+    async def alone(items):
+        await held.wait()
+        return list(items)
+
+    gathered = gathering(carrier, alone=alone, alone_at_once_max=1, turn_s_max=0.02)
+    calls = [asyncio.create_task(gathered.join([number])) for number in (1, 2, 3)]
+    await asyncio.wait(calls, return_when=asyncio.FIRST_EXCEPTION)
+    await asyncio.sleep(0.05)
+    held.set()
+    first, *others = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert first == [1]
+    assert [str(other) for other in others] == ["bad: [1]"] * 2

@@ -61,6 +61,9 @@ POSTGRES_KEY_S_MAX = 0.25
 POSTGRES_KEY_ALONE_S_MAX = 1.0
 """How long each of its callers waits then, alone; after it they are told to come again."""
 
+POSTGRES_KEY_TURN_S_MAX = 2.0
+"""How long each of them waits for its turn to do so: a key may be wanted by many."""
+
 POSTGRES_SUBMITS_AGAIN_AT_ONCE = 4
 """So many of these callers at the same time, beside the joined submits."""
 

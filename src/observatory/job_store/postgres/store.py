@@ -13,7 +13,7 @@ import msgspec
 
 from observatory.core import limits
 from observatory.core.command import Accept, BecomeDue, Claim
-from observatory.core.errors import ObservatoryError, RowUnreadable, StoreUnavailable
+from observatory.core.errors import KeyInUse, ObservatoryError, RowUnreadable, StoreUnavailable
 from observatory.core.event import Producer
 from observatory.core.handler import TypeInfo
 from observatory.core.job import Job, NewJob
@@ -95,6 +95,7 @@ class PostgresJobStore:
             weight_max=limits.READ_BYTES_MAX,
             at_once_max=limits.POSTGRES_SUBMITS_AT_ONCE,
             alone_at_once_max=limits.POSTGRES_SUBMITS_AGAIN_AT_ONCE,
+            turn_s_max=limits.POSTGRES_KEY_TURN_S_MAX,
             concerns_one=concerns_one_call,
         )
 
@@ -103,10 +104,15 @@ class PostgresJobStore:
         if not jobs:
             return []
         has_key = any(new.idempotency_key is not None for new in jobs)
-        with translated(StoreUnavailable):
-            # Behind others that wait for a server that stands still nobody waits longer than those.
-            async with asyncio.timeout(limits.POSTGRES_ANSWER_S_MAX):
-                return await (self._submits_with_key if has_key else self._submits).join(jobs)
+        try:
+            with translated(StoreUnavailable):
+                # Behind others that wait for a server that stands still nobody waits longer than those.
+                async with asyncio.timeout(limits.POSTGRES_ANSWER_S_MAX):
+                    return await (self._submits_with_key if has_key else self._submits).join(jobs)
+        except StoreUnavailable as error:
+            if has_key and is_lock_held(error.__cause__):
+                raise KeyInUse(str(error)) from error
+            raise
 
     async def _submit(self, jobs: Sequence[NewJob], *, lock_s_max: float | None = None) -> list[Answer]:
         answers = await self._database.write_alone(
@@ -121,13 +127,7 @@ class PostgresJobStore:
 
     async def _submit_alone(self, jobs: Sequence[NewJob]) -> list[Answer]:
         """As `_submit`, of one caller, who waits a little for a key that is held."""
-        try:
-            return await self._submit(jobs, lock_s_max=limits.POSTGRES_KEY_ALONE_S_MAX)
-        except Exception as error:
-            if not is_lock_held(error):
-                raise
-            held = "another transaction is about to accept a job with the same idempotency key"
-            raise StoreUnavailable(f"PostgreSQL: {type(error).__name__}: {held}; its end decides") from error
+        return await self._submit(jobs, lock_s_max=limits.POSTGRES_KEY_ALONE_S_MAX)
 
     async def accept(
         self, connection: Connection, jobs: Sequence[NewJob], *, lock_s_max: float | None = None
