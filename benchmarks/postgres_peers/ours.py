@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.postgres_peers import our_app
-from benchmarks.postgres_peers.side import BATCH, Side
+from benchmarks.postgres_peers.side import BATCH, Side, begun
 from observatory import Observatory
 from tests.e2e.process import PROGRAM, ROOT, environment
 from tests.servers.postgres import PrivatePostgres
@@ -34,10 +34,12 @@ class Ours(Side):
 
     def _role(self, role: str) -> "subprocess.Popen[str]":
         with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [*PROGRAM, "serve", role, "--json"],
                 cwd=ROOT, env=self.environ, stdout=subprocess.PIPE, stderr=log, text=True,
             )  # fmt: skip
+        begun(process)
+        return process
 
     def _url_of(self, process: "subprocess.Popen[str]") -> str:
         assert process.stdout is not None

@@ -1,5 +1,6 @@
 """One side of the comparison: how it is given jobs, and asked whether all are done."""
 
+import atexit
 import contextlib
 import os
 import signal
@@ -19,6 +20,23 @@ from tests.servers.postgres import PrivatePostgres
 BATCH = 1_000
 LOOK_S = 0.01
 WAIT_S_MAX = 300.0
+
+
+_begun: list["subprocess.Popen[Any]"] = []
+
+
+def begun(process: "subprocess.Popen[Any]") -> "subprocess.Popen[Any]":
+    """*process*, which ends with this one at the latest, also when a side fails while it is set up."""
+    _begun.append(process)
+    return process
+
+
+@atexit.register
+def _end_all() -> None:
+    for process in _begun:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 class Side(ABC):
@@ -84,7 +102,7 @@ class Side(ABC):
     def _start(self, command: list[str]) -> "subprocess.Popen[Any]":
         with (self.folder / "log").open("ab") as log:
             child = subprocess.Popen(command, cwd=ROOT, env=self.environ, stdout=log, stderr=log)
-        self._children.append(child)
+        self._children.append(begun(child))
         return child
 
     def _end_children(self) -> None:
