@@ -283,7 +283,7 @@ def test_up_waits_for_a_database_that_is_away_and_ends_when_it_is_told(host: Hos
     up = host.begin("up")
     assert up.process.stdout is not None
 
-    assert "does not answer; waiting" in up.process.stdout.readline()
+    assert "cannot be used; waiting: PostgreSQL: nothing listens at " in up.process.stdout.readline()
     assert up.end(signal.SIGTERM) == 0
     assert PASSWORD not in host.said
 

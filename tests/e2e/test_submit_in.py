@@ -443,6 +443,23 @@ async def test_a_schema_of_another_program_is_said_and_left_alone(kind, foreign,
     assert foreign.orders() == [7]
 
 
+@pytest.fixture
+def latin(postgres_server):
+    """A database that cannot store every text."""
+    postgres_server.execute("CREATE DATABASE submit_in_latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    yield postgres_server.url("submit_in_latin")
+    postgres_server.drop_database("submit_in_latin")
+
+
+@each_library
+async def test_a_database_that_cannot_store_every_text_is_refused(kind, latin, lend) -> None:
+    lender = await lend(kind, latin)
+    await lender.begin()
+
+    with pytest.raises(DatabaseUnusable, match="the database is not encoded in UTF8"):
+        await lender.submit(app, "invoice", order=7)
+
+
 @each_library
 async def test_a_role_without_rights_is_said_by_the_library_and_the_transaction_goes_on(kind, own_shop, lend) -> None:
     # Roles belong to the server, which other tests use too.

@@ -14,6 +14,7 @@ import asyncpg
 
 from observatory.core import limits
 from observatory.core.errors import Unavailable
+from observatory.engine.postgres_refusals import said
 
 T = TypeVar("T")
 
@@ -75,7 +76,7 @@ def translated(unavailable: type[Unavailable]) -> Generator[None]:
     try:
         yield
     except _FAULTS as error:
-        raise unavailable(f"PostgreSQL: {_said(error)}") from error
+        raise unavailable(f"PostgreSQL: {said(error)}") from error
 
 
 def concerns_one_call(error: BaseException) -> bool:
@@ -92,12 +93,6 @@ def broken_constraint(error: BaseException | None) -> str | None:
     """Name of the constraint that the values would have broken; None for any other error."""
     name: object = getattr(error, "constraint_name", None)
     return name if isinstance(name, str) and isinstance(error, asyncpg.IntegrityConstraintViolationError) else None
-
-
-def _said(error: BaseException) -> str:
-    """One line; the library's longer texts are advice to programmers."""
-    text = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 _SETTINGS = {

@@ -22,12 +22,18 @@ _log = structlog.get_logger("observatory.postgres")
 
 
 _KEPT = """
-SELECT (
-    SELECT count(*) FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
-    WHERE relnamespace = pg_namespace.oid AND relname = 'migrations' AND attname IN ('number', 'digest', 'works_with')
-) FROM pg_namespace WHERE nspname = 'observatory'
+SELECT current_setting('server_encoding') = 'UTF8', (
+    SELECT (
+        SELECT count(*) FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+        WHERE relnamespace = pg_namespace.oid AND relname = 'migrations'
+            AND attname IN ('number', 'digest', 'works_with')
+    ) FROM pg_namespace WHERE nspname = 'observatory'
+)
 """
-"""How many of the columns that tell what was applied are there; nothing without a schema. Asks for no right to them."""
+"""
+Whether every text can be stored, and how many of the columns that tell what was applied are there, NULL without a
+schema. Asks for no right to them.
+"""
 _KEPT_COLUMNS = 3
 
 
@@ -50,8 +56,8 @@ async def schema_status(database: PostgresDatabase, migrations: list[Migration])
 
     Raises:
         DataTooNew: The schema was written by a later release that leaves this one not working.
-        DatabaseUnusable: A migration that was applied is not the one of this release, or the schema is another
-            program's.
+        DatabaseUnusable: A migration that was applied is not the one of this release, the schema is another
+            program's, or the database cannot store every text.
     """
     number = await database.read(lambda connection: usable_number(connection, migrations))
     return SchemaStatus(number, len(migrations))
@@ -127,7 +133,12 @@ async def usable_number(connection: Statements, migrations: list[Migration]) -> 
     Raises:
         DataTooNew, DatabaseUnusable: As `schema_status`.
     """
-    columns = await connection.fetchval(_KEPT)
+    [(is_utf8, columns)] = await connection.fetch(_KEPT)
+    if not is_utf8:
+        raise DatabaseUnusable(
+            "the database is not encoded in UTF8, so it cannot store every text that a job may hold",
+            "use a database made with:  CREATE DATABASE jobs ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0",
+        )
     if columns is None:
         return 0
     if columns < _KEPT_COLUMNS:

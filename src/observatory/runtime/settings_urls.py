@@ -6,13 +6,16 @@ from urllib.parse import urlsplit
 
 from observatory.core import limits
 from observatory.edge.hosts import PORT_MAX
+from observatory.runtime.settings_url_queries import ESCAPE, check_query, shown_query
 from observatory.runtime.settings_values import integer, shown
 
 POSTGRES_URL_CHARS_MAX = 2_000
 _SCHEMES = ("postgresql", "postgres")
 _WANTED = "a URL such as postgresql://user:password@host:5432/database"
-_ESCAPE = "in a password, @ / # ? and % are written %40 %2F %23 %3F %25"
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.%-]*)(?::(?P<port>[0-9]{1,5}))?")
+
+_PARTS = re.compile(r"([a-z0-9+]+://[^?#\s]*)(?:\?([^#\s]*))?(#\S*)?")
+"""What stands before a query, the query, and what stands after it."""
 
 
 def postgres_url(raw: Any) -> str:
@@ -25,14 +28,16 @@ def postgres_url(raw: Any) -> str:
         raise ValueError(f"must be {_WANTED}, in at most {POSTGRES_URL_CHARS_MAX} characters, without blanks")
     try:
         parts = urlsplit(text)
-        hosts = parts.netloc.rpartition("@")[2].split(",")
+        _, at, rest = parts.netloc.partition("@")
+        hosts = (rest if at else parts.netloc).split(",")
         are_hosts = all(_is_host(host) for host in hosts)
     except ValueError:
         are_hosts = False
     if not are_hosts:
-        raise ValueError(f"does not name a host and port that can be understood: it must be {_WANTED}; {_ESCAPE}")
+        raise ValueError(f"does not name a host and port that can be understood: it must be {_WANTED}; {ESCAPE}")
     if "#" in text:
-        raise ValueError(f"has a # that belongs to nothing; {_ESCAPE}")
+        raise ValueError(f"has a # that belongs to nothing; {ESCAPE}")
+    check_query(text.partition("?")[2])
     return text
 
 
@@ -62,5 +67,13 @@ def not_asked(raw: Any) -> None:
 
 def shown_url(raw: Any) -> str:
     """*raw* for people, without its password. Of what is no URL nothing is shown: who knows where its password is."""
-    text = re.sub("#.*", "#***", shown(raw))
-    return text if raw is None or re.fullmatch(r"[a-z0-9+]+://\S*", str(raw).strip()) else "***"
+    if raw is None:
+        return ""
+    parts = _PARTS.fullmatch(str(raw).strip())
+    if parts is None:
+        return "***"
+    address, query, fragment = parts.groups(default="")
+    # Of a password that holds a ? or # the first half stands before it.
+    if "@" in query + fragment:
+        return re.sub("://.*", "://***", address)
+    return shown(address) + (f"?{shown_query(query)}" if query else "") + ("#***" if fragment else "")

@@ -76,13 +76,14 @@ async def _prepared(folder: DataFolder, settings: Settings, sources: Sources, sa
 
 
 async def _migrated(settings: Settings, sources: Sources, say: Say, stop: asyncio.Event) -> bool:
-    tries = 0
+    tries, reason = 0, ""
     while not stop.is_set():
         try:
             migrated = await migrate(settings)
         except Unavailable as error:
-            if not tries:
-                say(Step("data", f"{shown_url(settings.postgres_url)} does not answer; waiting", kind="warn"))
+            if str(error) != reason:
+                reason = str(error)
+                say(Step("data", f"{shown_url(settings.postgres_url)} cannot be used; waiting: {reason}", kind="warn"))
             tries += 1
             _log.warning("the database is away, trying again", error=str(error), tries=tries)
             with contextlib.suppress(TimeoutError):

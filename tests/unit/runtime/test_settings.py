@@ -11,6 +11,7 @@ from observatory.core.errors import BadSettings
 from observatory.core.job import JobStatus
 from observatory.core.retention import Kept
 from observatory.runtime.settings import SETTINGS, VARIABLES, as_environment, load, read
+from observatory.runtime.settings_urls import shown_url
 from observatory.runtime.settings_values import shown
 from tests.e2e.process import BY_PERMISSIONS, odd
 
@@ -219,6 +220,8 @@ def test_an_engine_that_this_release_cannot_use_is_refused_whoever_names_it(tmp_
         "postgresql:///jobs?host=/var/run/postgresql",
         "postgresql://ann:%40%2F%23@[::1]:5432/jobs?sslmode=require",
         "postgresql://ann@one:5432,two:5433/jobs?target_session_attrs=read-write",
+        "postgresql:///?host=one,two&port=5432,5433&user=ann&dbname=jobs&passw%6Frd=p%40&application_name=shop",
+        "postgresql://db/jobs?sslmode=verify_full&sslrootcert=/dev/null&options=-c%20search_path%3Dshop",
     ],
 )
 def test_a_url_of_postgresql_is_taken_as_it_is_written(tmp_path: Path, url: str) -> None:
@@ -244,6 +247,12 @@ def test_a_url_of_postgresql_is_taken_as_it_is_written(tmp_path: Path, url: str)
         "postgresql://ann:hunter2@db:65536/jobs",
         "postgresql://ann:hunter2@[::1/jobs",
         "postgresql://ann:hunter2@db/jobs name",
+        "postgresql://ann:p@hunter2@db/jobs",
+        "postgresql://ann:p@h?hunter2@db:5432/jobs",
+        "postgresql://ann:5?hunter2=1@db:5432/jobs",
+        "postgresql://ann:hun?t=er2@db:5432/jobs",
+        "postgresql://ann@db/jobs?hunter2",
+        "postgresql://ann@db/jobs?sslmode=require&&hunter2",
         "postgresql://ann:hunter2@db/jobs#hunter2",
         "postgresql://ann:hunter2@db/" + "x" * 2_000,
     ],
@@ -256,6 +265,46 @@ def test_a_url_that_cannot_be_used_is_one_line_without_the_password(tmp_path: Pa
     assert "postgresql://user:password@host:5432/database" in line or "%23" in line
     assert "\n" not in line
     assert "hunt" not in line + "".join(value.shown for value in reading.values)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("foo=bar", "has the parameter foo, which is none of a connection"),
+        (
+            "connect_timeout=3",
+            "has the parameter connect_timeout, which libpq takes and this program's driver does not",
+        ),
+        ("sslmode=bogus", "has a parameter sslmode that is none of disable, allow, "),
+        ("ssl_min_protocol_version=SSLv3", "has a parameter ssl_min_protocol_version that is none of TLSv1, "),
+        ("target_session_attrs=writable", "has a parameter target_session_attrs that is none of any, "),
+        ("port=70000", "has a parameter port that is no number from 1 to 65535"),
+        ("host=a%20b", "has a parameter host that names no host"),
+        ("sslmode=verify-full&sslrootcert=/nonexist", "has sslrootcert=/nonexist, and there is no such file"),
+    ],
+)
+def test_a_parameter_that_can_never_work_is_named(tmp_path: Path, query: str, said: str) -> None:
+    (line,) = read({"data_dir": tmp_path}, {"POSTGRES_URL": f"postgresql://ann@db/jobs?{query}"}).problems
+
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://ann:pw@db/x?sslmode=require", "postgresql://ann:***@db/x?sslmode=require"),
+        (
+            "postgresql://db/x?passw%6Frd=pw&user=ann&sslpassword=pw",
+            "postgresql://db/x?password=***&user=ann&sslpassword=***",
+        ),
+        ("postgresql://db/x?pw", "postgresql://db/x?***"),
+        ("postgresql://db/x?pw=1&port=2", "postgresql://db/x?***&port=2"),
+        ("postgresql://ann:p@w?pw@db/x", "postgresql://***"),
+        ("postgresql://db/x#pw", "postgresql://db/x#***"),
+    ],
+)
+def test_of_a_url_only_what_cannot_be_a_password_is_shown(url: str, expected: str) -> None:
+    assert shown_url(url) == expected
 
 
 def test_settings_never_show_the_password(tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+"""What do the commands say of a database that no release could work with?"""
+
+import itertools
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.process import odd
+from tests.servers.postgres import PrivatePostgres
+
+Make = Callable[..., tuple[str, str]]
+
+_number = itertools.count(1)
+
+
+@pytest.fixture
+def make(postgres_server: PrivatePostgres) -> Generator[Make]:
+    """Makes a database as the words after its name say; gives its name and URL."""
+    made: list[str] = []
+
+    def make(options: str = "") -> tuple[str, str]:
+        made.append(f"unusable_{next(_number)}")
+        postgres_server.execute(f"CREATE DATABASE {made[-1]} {options}")
+        return made[-1], postgres_server.url(made[-1])
+
+    yield make
+    for name in made:
+        postgres_server.drop_database(name)
+
+
+@pytest.mark.parametrize("words", ["migrate", "migrate --status", "serve gateway", "up", "audit"])
+def test_one_that_cannot_store_every_text_is_refused(make: Make, tmp_path: Path, words: str) -> None:
+    _, url = make("ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+
+    done = odd(tmp_path, *words.split(), POSTGRES_URL=url, ODD_GATEWAY_PORT="0")
+
+    assert done.returncode == 1, done.stderr
+    assert "the database is not encoded in UTF8" in done.stderr
+    assert "CREATE DATABASE jobs ENCODING 'UTF8'" in done.stderr
+    assert "Traceback" not in done.stderr
