@@ -132,6 +132,10 @@ def test_up_keeps_every_role_and_a_job_runs_through_them(host: Host, postgres_se
     again = host.run("up")
     assert again.returncode == 0
     assert up.url("gateway") in again.stderr
+    del host.environ["POSTGRES_URL"]
+    embedded = host.run("up")
+    assert embedded.returncode == 1
+    assert f"{host.url.replace(PASSWORD, '***')}; this start asks for embedded" in embedded.stderr
 
     assert up.end(signal.SIGTERM) == 0
     assert all(map(is_gone, up.seen))
