@@ -230,7 +230,7 @@ def test_a_kill_of_up_leaves_no_role_behind(host: Host) -> None:
 def test_an_application_that_cannot_be_imported_ends_up_with_a_clear_message(host: Host) -> None:
     up = host.begin("up", "--app", "no_such_module:app")
 
-    assert up.process.wait(timeout=READY_S_MAX) == 1
+    assert up.process.wait(timeout=READY_S_MAX) == 2
     assert "no_such_module" in host.said
     assert "processor cannot run with these settings" in host.said
 
