@@ -132,6 +132,10 @@ def test_up_keeps_every_role_and_a_job_runs_through_them(host: Host, postgres_se
     again = host.run("up")
     assert again.returncode == 0
     assert up.url("gateway") in again.stderr
+    del host.environ["POSTGRES_URL"]
+    embedded = host.run("up")
+    assert embedded.returncode == 1
+    assert f"{host.url.replace(PASSWORD, '***')}; this start asks for embedded" in embedded.stderr
 
     assert up.end(signal.SIGTERM) == 0
     assert all(map(is_gone, up.seen))
@@ -226,7 +230,7 @@ def test_a_kill_of_up_leaves_no_role_behind(host: Host) -> None:
 def test_an_application_that_cannot_be_imported_ends_up_with_a_clear_message(host: Host) -> None:
     up = host.begin("up", "--app", "no_such_module:app")
 
-    assert up.process.wait(timeout=READY_S_MAX) == 1
+    assert up.process.wait(timeout=READY_S_MAX) == 2
     assert "no_such_module" in host.said
     assert "processor cannot run with these settings" in host.said
 

@@ -238,6 +238,17 @@ def test_a_second_start_believes_no_address_that_does_not_answer(tmp_path: Path)
     assert (up.data_dir / "running.json").read_text(encoding="utf-8") == running
 
 
+def test_a_second_start_over_another_database_fails_and_names_both(tmp_path: Path) -> None:
+    up = Up(tmp_path / "data").until_ready()
+
+    done = odd(up.data_dir, "up", POSTGRES_URL="postgresql://ann:secret@127.0.0.1:1/jobs")
+
+    assert done.returncode == 1
+    assert "another database: embedded; this start asks for postgresql://ann:***@127.0.0.1:1/jobs" in done.stderr
+    assert "already running" not in done.stdout + done.stderr
+    up.kill()
+
+
 def until_blocked(up: Up) -> None:
     for _ in range(100):
         try:

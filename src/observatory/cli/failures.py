@@ -80,6 +80,8 @@ def _exit_code(error: ObservatoryError) -> ExitCode:
 
 def _remedy(error: ObservatoryError) -> str:
     if isinstance(error, ServiceFailed):
+        if error.is_read:
+            return "ask again in a moment"
         return "try again in a moment; a submit only with the same --key"
     if isinstance(error, WaitedTooLong):
         return f"it goes on; look again:  odd-dashboard job {error.job.get('id', 'ID')}"

@@ -310,7 +310,7 @@ def _refusal(call: Call, reply: Reply) -> RequestRefused | ServiceFailed | BadAn
     code = _text(problem.get("code")) or f"http_{reply.status}"
     detail = _text(problem.get("detail")) or _text(problem.get("title")) or f"the service answered {reply.status}"
     if reply.status >= 500:
-        return ServiceFailed(detail, status=reply.status, code=code, problem=problem)
+        return ServiceFailed(detail, status=reply.status, code=code, problem=problem, is_read=call.method == "GET")
     return RequestRefused(detail, status=reply.status, code=code, pointer=_pointer(problem), problem=problem)
 
 

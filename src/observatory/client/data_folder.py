@@ -38,6 +38,8 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     read_model: str
     web: str | None = None
     """None when there is no dashboard."""
+    database: str | None = None
+    """Where the jobs are: `embedded`, or a URL without its password; None when an earlier release wrote the file."""
 
 
 def default_data_dir(environ: Mapping[str, str], *, platform: str = sys.platform, home: Path | None = None) -> Path:

@@ -57,13 +57,21 @@ class NotReachable(Unavailable):
 
 
 class ServiceFailed(Unavailable):
-    """A service answered that it cannot do it now: repeat later, a write only with an idempotency key."""
+    """
+    A service answered that it cannot do it now: repeat later, a write only with an idempotency key.
 
-    def __init__(self, detail: str, *, status: int, code: str, problem: JsonObject | None = None) -> None:
+    Args:
+        is_read: True when the request could change nothing.
+    """
+
+    def __init__(
+        self, detail: str, *, status: int, code: str, problem: JsonObject | None = None, is_read: bool = False
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.problem = problem or {}
+        self.is_read = is_read
 
 
 class BadAnswer(ObservatoryError):

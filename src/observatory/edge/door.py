@@ -80,6 +80,7 @@ class Door:
         is_head = method == "HEAD"
         if is_head:
             scope = {**scope, "method": "GET"}  # a copy: the server goes on by the method of its own
+        is_read = scope["method"] == "GET"
         head = head_of(scope)
         head.is_head = is_head
         status = 0
@@ -100,12 +101,12 @@ class Door:
             else:
                 await self._app(scope, receive, send_out)
         except HttpRefused as error:
-            await answer_problem(send_out, error, correlation_id=head.correlation_id)
+            await answer_problem(send_out, error, correlation_id=head.correlation_id, is_read=is_read)
         except Exception as error:
             _log.exception("request failed", correlation_id=head.correlation_id)
             if status:
                 raise  # half an answer is out: the server breaks the connection, so that nobody takes it for a whole
-            await answer_problem(send_out, error, correlation_id=head.correlation_id)
+            await answer_problem(send_out, error, correlation_id=head.correlation_id, is_read=is_read)
         finally:
             self._metrics.observe(
                 route=scope.get("path_template"),

@@ -95,6 +95,7 @@ _UNAVAILABLE: Final = {
     "log_unavailable": "the event log did not answer",
     "views_unavailable": "the view store did not answer",
 }
+_UNAVAILABLE_TO_READS: Final = _UNAVAILABLE | {"store_unavailable": "the job store did not answer"}
 
 
 def status_of(error: Exception) -> int:
@@ -106,8 +107,13 @@ def status_of(error: Exception) -> int:
     return next((status.value for kind, status in _STATUS_BY_TYPE if isinstance(error, kind)), 500)
 
 
-def problem_of(error: Exception, *, correlation_id: str | None = None) -> Problem:
-    """What the caller may know about *error*: never a traceback, and nothing of the inside."""
+def problem_of(error: Exception, *, correlation_id: str | None = None, is_read: bool = False) -> Problem:
+    """
+    What the caller may know about *error*: never a traceback, and nothing of the inside.
+
+    Args:
+        is_read: True when the request could change nothing; then nothing is said of changes.
+    """
     status = status_of(error)
     code = (
         error.code
@@ -119,7 +125,7 @@ def problem_of(error: Exception, *, correlation_id: str | None = None) -> Proble
         title=HTTPStatus(status).phrase,
         status=status,
         code=code,
-        detail=truncate_utf8(sanitize_terminal(_detail(error)), DETAIL_BYTES_MAX),
+        detail=truncate_utf8(sanitize_terminal(_detail(error, is_read=is_read)), DETAIL_BYTES_MAX),
         correlation_id=correlation_id or None,
         errors=_items(error),
     )
@@ -132,9 +138,9 @@ def headers_of(error: Exception) -> Headers:
     return (("Retry-After", str(limits.RETRY_AFTER_S)),) if isinstance(error, Unavailable) else ()
 
 
-async def answer_problem(send: Send, error: Exception, *, correlation_id: str) -> int:
-    """Send *error* as a problem; returns its status."""
-    problem = problem_of(error, correlation_id=correlation_id)
+async def answer_problem(send: Send, error: Exception, *, correlation_id: str, is_read: bool) -> int:
+    """Send *error* as a problem, in the words of `problem_of`; returns its status."""
+    problem = problem_of(error, correlation_id=correlation_id, is_read=is_read)
     headers = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in headers_of(error)]
     await answer(send, problem.status, msgspec.json.encode(problem), media_type=MEDIA_TYPE, headers=headers)
     return problem.status
@@ -143,11 +149,12 @@ async def answer_problem(send: Send, error: Exception, *, correlation_id: str) -
 MEDIA_TYPE: Final = PROBLEM_MEDIA_TYPE.encode()
 
 
-def _detail(error: Exception) -> str:
+def _detail(error: Exception, *, is_read: bool) -> str:
     if isinstance(error, Refused):
         return error.detail
     if isinstance(error, Unavailable):
-        return _UNAVAILABLE.get(error.code, "a store did not answer")
+        words = _UNAVAILABLE_TO_READS if is_read else _UNAVAILABLE
+        return words.get(error.code, "a store did not answer")
     if isinstance(error, RowUnreadable | ScheduleUnreadable):
         return str(error)
     return "something failed inside the service; its log tells more under this correlation id"

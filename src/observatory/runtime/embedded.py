@@ -31,6 +31,7 @@ async def run_embedded(settings: Settings, *, say: Say, stop: asyncio.Event) -> 
     When another process owns the data folder already, its addresses are said and the call returns.
 
     Raises:
+        DataFolderInUse: That process runs over another database, or does not say where it is.
         CannotStart: A port is taken, the data folder cannot be used, the data is newer than the release.
     """
     clock = SystemClock()
@@ -39,7 +40,7 @@ async def run_embedded(settings: Settings, *, say: Say, stop: asyncio.Event) -> 
     try:
         folder.open()
     except DataFolderInUse:
-        if not await say_where_it_runs(settings.data_dir, say):
+        if not await say_where_it_runs(settings, say):
             raise
         return
     folder.remove_running()  # of a process that was killed: its addresses are nobody's until ours are published
@@ -85,7 +86,7 @@ async def _running(settings: Settings, folder: DataFolder, say: Say) -> AsyncGen
             await server.start()
             ends.append(server.stop)
             say(Step(name, url))
-        running = publish(folder, sources, urls, stack)
+        running = publish(folder, settings, sources, urls, stack)
         yield services, running
 
 

@@ -29,12 +29,13 @@ async def run_supervised(settings: Settings, *, environ: Mapping[str, str], say:
     Migrate, then keep every role running until *stop* is set; when this returns or raises, none is left.
 
     While the database is away nothing is begun, and that is said. When another process runs this data folder
-    already, its addresses are said and the call returns.
+    already, over the same database, its addresses are said and the call returns.
 
     Args:
         environ: What each role is given, with the settings of this process as variables.
 
     Raises:
+        DataFolderInUse: That process runs over another database, or does not say where it is.
         CannotStart: A port is taken, the data folder cannot be used, the schema is newer than the release, or a role
             cannot run with these settings.
     """
@@ -44,7 +45,7 @@ async def run_supervised(settings: Settings, *, environ: Mapping[str, str], say:
     try:
         folder.open(holds_jobs=False)
     except DataFolderInUse:
-        if not await say_where_it_runs(settings.data_dir, say):
+        if not await say_where_it_runs(settings, say):
             raise
         return
     try:
@@ -57,7 +58,7 @@ async def run_supervised(settings: Settings, *, environ: Mapping[str, str], say:
             async with asyncio.TaskGroup() as tasks:
                 keeping = tasks.create_task(fleet.run(stop), name="fleet")
                 if await _ready(fleet, keeping):
-                    publish(folder, sources, plan.urls, stack)
+                    publish(folder, settings, sources, plan.urls, stack)
                     say(Step("", f"ready in {sources.clock.monotonic() - began_s:.1f} s", kind="note"))
     finally:
         folder.close()

@@ -219,6 +219,7 @@ class TestSubmit:
             answer = await http.post("/jobs", json={"type": "a"})
 
         assert (answer.status_code, problem(answer)["code"]) == (503, "store_unavailable")
+        assert "not known whether a change took effect" in problem(answer)["detail"]
         assert int(answer.headers["retry-after"]) > 0
         assert "sqlite" not in answer.text.lower()
 

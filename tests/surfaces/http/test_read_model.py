@@ -258,6 +258,7 @@ class TestJobs:
             answers = [await http.get(path) for path in ("/jobs", "/jobs/recent", "/queues", "/workers", "/types")]
 
         assert {(one.status_code, problem(one)["code"]) for one in answers} == {(503, "store_unavailable")}
+        assert {problem(one)["detail"] for one in answers} == {"the job store did not answer"}
 
 
 class TestEvents:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from observatory.cli.failures import failure_of
 from observatory.client import calls, transport
 from observatory.client.address import Address
 from observatory.client.calls import Call, Reply
@@ -170,6 +171,17 @@ def test_a_service_that_cannot_is_told_from_one_that_refuses(
         calls.understood(WRITE, reply(status, body, **headers))
 
     assert (caught.value.status, caught.value.code) == (status, code)
+
+
+@pytest.mark.parametrize(("call", "remedy"), [(READ, "ask again in a moment"), (WRITE, "only with the same --key")])
+def test_only_a_write_that_failed_is_repeated_with_its_key(call: Call, remedy: str) -> None:
+    with pytest.raises(ServiceFailed) as caught:
+        calls.understood(call, reply(503, b'{"code":"store_unavailable"}', **PROBLEM))
+
+    failure = failure_of(caught.value)
+    assert failure is not None
+    assert remedy in failure.remedy
+    assert ("--key" in failure.remedy) == (call is WRITE)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,13 @@ def test_only_the_words_of_a_refusal_reach_the_caller() -> None:
     assert not [text for text in outside if "secret" in text]
 
 
+def test_only_a_request_that_may_change_something_is_told_of_changes() -> None:
+    away = errors.StoreUnavailable("x")
+
+    assert problem_of(away, is_read=True).detail == "the job store did not answer"
+    assert "whether a change took effect" in (problem_of(away).detail or "")
+
+
 def test_a_detail_is_bounded_and_harmless() -> None:
     problem: Problem = problem_of(errors.InvalidJob("\x1b]0;x\x07" + "y" * 10_000, pointer="/type"))
 

@@ -50,7 +50,7 @@ def up(
     that database; this one migrates it, begins them, and begins again what ends by itself.
 
     Ctrl-C or SIGTERM stops it in order and ends with 0; a second one stops it at once. When it already runs in this
-    data folder, the command prints where and ends with 0.
+    data folder over the same database, the command prints where and ends with 0.
 
     For example:
 

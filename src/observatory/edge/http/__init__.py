@@ -227,7 +227,7 @@ def to_problem(request: Request[Any, Any, Any], error: Exception) -> Response[by
     scope: Any = request.scope
     known = _translated(error, scope.get("route_handler"))
     head = head_in(request)
-    problem = problem_of(known, correlation_id=head.correlation_id)
+    problem = problem_of(known, correlation_id=head.correlation_id, is_read=scope["method"] == "GET")
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("request failed", correlation_id=head.correlation_id, exc_info=error)
     elif isinstance(known, Unavailable):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from observatory.core import limits
-from observatory.core.errors import CannotStart
+from observatory.core.errors import BadSettings
 from observatory.core.retry import RetryPolicy
 from observatory.core.sources import Clock, Randomness
 from observatory.runtime.fleet.lifeline import VARIABLE
@@ -24,7 +24,7 @@ REFUSED = 2
 _READ_BYTES = 64 * 1024
 
 
-class RoleRefused(CannotStart):
+class RoleRefused(BadSettings):
     """A role cannot run with these settings."""
 
     code = "role_refused"
