@@ -128,6 +128,7 @@ def make_app(explained: Container[str] = ()) -> "App":
     from cyclopts import App
 
     from observatory.cli.help_page import HelpPage
+    from observatory.cli.whole_numbers import refuse_fractions
 
     app = App(
         name=NAME,
@@ -137,6 +138,7 @@ def make_app(explained: Container[str] = ()) -> "App":
         help_flags=HELP_FLAGS,
         version_flags=VERSION_FLAGS,
         version=version_text,
+        config=refuse_fractions,
         suppress_keyboard_interrupt=False,
     )
     for name, place, summary in COMMANDS:
