@@ -52,7 +52,7 @@ class Judge:
                 row, told = later, await self._events(job_id, later)
                 later = await self._queries.job(job_id)
         except (RowUnreadable, *UNREADABLE) as error:
-            self._findings.add(Code.ROW_UNREADABLE, job_id, f"its row or an event of it cannot be read ({error!r})")
+            self._findings.add(Code.ROW_UNREADABLE, job_id, _words(error))
             return Verdict(None, has_events=True, is_guilty=True)
         faults = [*told.faults, *_faults_of_row(row, later, told)]
         for code, detail in faults:
@@ -66,6 +66,17 @@ class Judge:
             if row is not None and told.history.is_whole and event.sequence == row.sequence:
                 told.at_row = told.history.document
         return told
+
+
+def _words(error: Exception) -> str:
+    """What is wrong with the row, or with an event of it: what the decoder met, not what is stored there."""
+    if not isinstance(error, RowUnreadable):
+        return f"an event of it cannot be read: {error}"
+    cause = error.__cause__
+    if cause is None:
+        return "its row cannot be read: a text in it is not UTF-8"
+    what = f"{cause} is no value of its column" if isinstance(cause, LookupError) else str(cause)
+    return f"its row cannot be read: {what}"
 
 
 def _faults_of_row(row: Job | None, later: Job | None, told: _Told) -> list[Fault]:

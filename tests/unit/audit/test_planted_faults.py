@@ -126,6 +126,8 @@ def test_a_row_that_cannot_be_read(plant: Plant, populated: Populated) -> None:
     report = plant(("UPDATE jobs SET payload = '{' WHERE id = ?", (job_id,)))
 
     assert ("row_unreadable", job_id) in found(report)
+    [said] = [one.detail for one in report.violations if one.code == "row_unreadable"]
+    assert said == "its row cannot be read: Input data was truncated"
     assert {job for _, job in found(report)} == {job_id, None}
 
 
