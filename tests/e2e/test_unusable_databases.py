@@ -39,3 +39,18 @@ def test_one_that_cannot_store_every_text_is_refused(make: Make, tmp_path: Path,
     assert "the database is not encoded in UTF8" in done.stderr
     assert "CREATE DATABASE jobs ENCODING 'UTF8'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_only_reads_is_said_by_migrate_and_once_by_up(
+    make: Make, postgres_server: PrivatePostgres, tmp_path: Path
+) -> None:
+    name, url = make()
+    assert odd(tmp_path, "migrate", POSTGRES_URL=url).returncode == 0
+    postgres_server.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+
+    done = odd(tmp_path, "migrate", POSTGRES_URL=url)
+    up = odd(tmp_path, "up", "--json", before=["timeout", "-s", "TERM", "6"], POSTGRES_URL=url)
+
+    assert done.returncode not in (0, 2)
+    assert "this server is read-only (a standby" in done.stderr
+    assert up.stdout.count("cannot be used; waiting: PostgreSQL: this server is read-only (a standby") == 1

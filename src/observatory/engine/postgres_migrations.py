@@ -14,6 +14,7 @@ from observatory.core import limits
 from observatory.core.errors import DatabaseUnusable, DataTooNew
 from observatory.engine.migrations import Migration
 from observatory.engine.postgres_database import Connection, PostgresDatabase, Statements
+from observatory.engine.postgres_server import check_takes_writes
 
 _LOCK = 0x6F64_6D69
 """Held while migrations run: one process brings the schema forward, the others wait and find it done."""
@@ -72,9 +73,11 @@ async def migrate(database: PostgresDatabase, migrations: list[Migration]) -> li
 
     Raises:
         DataTooNew, DatabaseUnusable: As `schema_status`; nothing was changed.
+        StoreUnavailable: The server is read-only, also when nothing is to do: no process could work with it.
     """
     connection = await database.connect()
     try:
+        await check_takes_writes(connection)
         return await _applied(connection, migrations)
     finally:
         await connection.close(timeout=limits.POSTGRES_CONNECT_S_MAX)

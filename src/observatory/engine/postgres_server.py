@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from observatory.core.errors import StoreUnavailable
 from observatory.engine.named_queries import load_queries
 from observatory.engine.postgres_database import Statements
 
@@ -23,9 +24,15 @@ async def now_of(statements: Statements) -> datetime:
     return datetime.fromisoformat(at).replace(tzinfo=UTC)
 
 
-async def takes_writes(statements: Statements) -> bool:
-    """False while it only reads."""
-    return await statements.fetchval(SQL["takes_writes"])
+async def check_takes_writes(statements: Statements) -> None:
+    """
+    Raises:
+        StoreUnavailable: The server only reads.
+    """
+    if not await statements.fetchval(SQL["takes_writes"]):
+        raise StoreUnavailable(
+            "PostgreSQL: this server is read-only (a standby, or default_transaction_read_only is on)"
+        )
 
 
 async def tell_at_commit(statements: Statements, notices: Sequence[tuple[str, str]]) -> None:

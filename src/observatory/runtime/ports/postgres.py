@@ -8,7 +8,7 @@ from observatory.engine import postgres_migrations
 from observatory.engine.migrations import Migration, load_migrations
 from observatory.engine.postgres_database import Connection, PostgresDatabase, translated
 from observatory.engine.postgres_notices import PostgresNotices
-from observatory.engine.postgres_server import takes_writes
+from observatory.engine.postgres_server import check_takes_writes
 from observatory.engine.postgres_snapshot import PostgresSnapshot
 from observatory.event_bus.postgres import PostgresBus
 from observatory.event_log.postgres import PostgresEventLog
@@ -77,8 +77,7 @@ def open_postgres(settings: Settings, sources: Sources, *, role: str) -> Ports:
 
 
 async def _check(connection: Connection, migrations: list[Migration]) -> None:
-    if not await takes_writes(connection):
-        raise StoreUnavailable("PostgreSQL: the server takes no writes")
+    await check_takes_writes(connection)
     # It may have been migrated beyond this release since the process began.
     await postgres_migrations.usable_number(connection, migrations)
 
