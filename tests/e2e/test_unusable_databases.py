@@ -113,3 +113,18 @@ async def test_a_role_is_not_ready_over_a_database_that_was_made_anew(
         await opened.check()
 
     assert "odd-dashboard migrate" in str(raised.value.remedy)
+
+
+@pytest.mark.parametrize("words", ["migrate", "migrate --status", "serve gateway"])
+def test_a_schema_whose_record_was_deleted_is_said(
+    make: Make, postgres_server: PrivatePostgres, tmp_path: Path, words: str
+) -> None:
+    name, url = make()
+    assert odd(tmp_path, "migrate", POSTGRES_URL=url).returncode == 0
+    postgres_server.execute("DELETE FROM observatory.migrations", database=name)
+
+    done = odd(tmp_path, *words.split(), POSTGRES_URL=url, ODD_GATEWAY_PORT="0")
+
+    assert done.returncode == 1
+    assert "the record of its migrations is empty" in done.stderr
+    assert "bring back a backup" in done.stderr

@@ -58,7 +58,7 @@ async def schema_status(database: PostgresDatabase, migrations: list[Migration])
     Raises:
         DataTooNew: The schema was written by a later release that leaves this one not working.
         DatabaseUnusable: A migration that was applied is not the one of this release, the schema is another
-            program's, or the database cannot store every text.
+            program's or lost its record, or the database cannot store every text.
     """
     number = await database.read(lambda connection: usable_number(connection, migrations))
     return SchemaStatus(number, len(migrations))
@@ -151,6 +151,11 @@ async def usable_number(connection: Statements, migrations: list[Migration]) -> 
         )
     rows = await connection.fetch("SELECT number, digest, works_with FROM observatory.migrations ORDER BY number")
     applied = [tuple(row) for row in rows]
+    if not applied:  # the first migration makes the table and its row in one transaction
+        raise DatabaseUnusable(
+            "the database has the schema observatory, and the record of its migrations is empty: somebody deleted it",
+            "bring back a backup (Backups in docs/operations.md); migrate cannot know what the schema is",
+        )
     later = applied[len(migrations) :]
     if later and max(works_with for _, _, works_with in later) > len(migrations):
         raise DataTooNew(
