@@ -14,6 +14,7 @@ from observatory.core import limits
 from observatory.core.errors import DatabaseUnusable, DataTooNew
 from observatory.engine.migrations import Migration
 from observatory.engine.postgres_database import Connection, PostgresDatabase, Statements
+from observatory.engine.postgres_server import check_takes_writes
 
 _LOCK = 0x6F64_6D69
 """Held while migrations run: one process brings the schema forward, the others wait and find it done."""
@@ -57,7 +58,7 @@ async def schema_status(database: PostgresDatabase, migrations: list[Migration])
     Raises:
         DataTooNew: The schema was written by a later release that leaves this one not working.
         DatabaseUnusable: A migration that was applied is not the one of this release, the schema is another
-            program's, or the database cannot store every text.
+            program's or lost its record, or the database cannot store every text.
     """
     number = await database.read(lambda connection: usable_number(connection, migrations))
     return SchemaStatus(number, len(migrations))
@@ -72,9 +73,11 @@ async def migrate(database: PostgresDatabase, migrations: list[Migration]) -> li
 
     Raises:
         DataTooNew, DatabaseUnusable: As `schema_status`; nothing was changed.
+        StoreUnavailable: The server is read-only, also when nothing is to do: no process could work with it.
     """
     connection = await database.connect()
     try:
+        await check_takes_writes(connection)
         return await _applied(connection, migrations)
     finally:
         await connection.close(timeout=limits.POSTGRES_CONNECT_S_MAX)
@@ -148,6 +151,11 @@ async def usable_number(connection: Statements, migrations: list[Migration]) -> 
         )
     rows = await connection.fetch("SELECT number, digest, works_with FROM observatory.migrations ORDER BY number")
     applied = [tuple(row) for row in rows]
+    if not applied:  # the first migration makes the table and its row in one transaction
+        raise DatabaseUnusable(
+            "the database has the schema observatory, and the record of its migrations is empty: somebody deleted it",
+            "bring back a backup (Backups in docs/operations.md); migrate cannot know what the schema is",
+        )
     later = applied[len(migrations) :]
     if later and max(works_with for _, _, works_with in later) > len(migrations):
         raise DataTooNew(

@@ -11,7 +11,7 @@ _REFUSALS: tuple[tuple[type[Exception], str, str], ...] = (
     (asyncpg.InvalidCatalogNameError, "", "the server has no such database; make it, or correct the URL"),
     (asyncpg.InsufficientPrivilegeError, "", f"the role lacks a right; see Rights {_GUIDE}"),
     (asyncpg.TooManyConnectionsError, "", f"the server takes no more connections; see Sizing {_GUIDE}"),
-    (asyncpg.ReadOnlySQLTransactionError, "", "the server is read-only (a standby)"),
+    (asyncpg.ReadOnlySQLTransactionError, "", "this server is read-only (a standby)"),
     (asyncpg.ProtocolViolationError, "startup parameter", "behind PgBouncer set ODD_POSTGRES_STATEMENT_CACHE=0"),
     (ConnectionRefusedError, "", "nothing listens at the address of the database"),
     (TimeoutError, "", "no answer came in time"),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from observatory.core.errors import DatabaseUnusable, StoreUnavailable
 from observatory.engine.named_queries import load_queries
 from observatory.engine.postgres_database import Statements
 
@@ -23,9 +24,25 @@ async def now_of(statements: Statements) -> datetime:
     return datetime.fromisoformat(at).replace(tzinfo=UTC)
 
 
-async def takes_writes(statements: Statements) -> bool:
-    """False while it only reads."""
-    return await statements.fetchval(SQL["takes_writes"])
+async def check_takes_writes(statements: Statements) -> None:
+    """
+    One statement, which reads no table of ours.
+
+    Raises:
+        StoreUnavailable: The server only reads.
+        DatabaseUnusable: The role may not write jobs. Without a schema that is not known.
+    """
+    [(takes_writes, without_rights)] = await statements.fetch(SQL["takes_writes"])
+    if not takes_writes:
+        raise StoreUnavailable(
+            "PostgreSQL: this server is read-only (a standby, or default_transaction_read_only is on)"
+        )
+    if without_rights is not None:
+        raise DatabaseUnusable(
+            f"the role {without_rights} may not write observatory.jobs",
+            "as the owner of the schema:  GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA observatory TO "
+            f'"{without_rights}"  (Rights in docs/operations.md)',
+        )
 
 
 async def tell_at_commit(statements: Statements, notices: Sequence[tuple[str, str]]) -> None:

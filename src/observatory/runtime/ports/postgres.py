@@ -1,14 +1,18 @@
 """The ports over PostgreSQL: one bounded pool for all of them. Any number of processes share one database."""
 
+from collections.abc import Awaitable, Callable
+
+import structlog
+
 from observatory.audit.auditor import Auditor, Say
 from observatory.audit.report import AuditReport
-from observatory.core.errors import StoreUnavailable
+from observatory.core.errors import ObservatoryError, StoreUnavailable
 from observatory.core.folds import STATS_VIEW
 from observatory.engine import postgres_migrations
 from observatory.engine.migrations import Migration, load_migrations
 from observatory.engine.postgres_database import Connection, PostgresDatabase, translated
 from observatory.engine.postgres_notices import PostgresNotices
-from observatory.engine.postgres_server import takes_writes
+from observatory.engine.postgres_server import check_takes_writes
 from observatory.engine.postgres_snapshot import PostgresSnapshot
 from observatory.event_bus.postgres import PostgresBus
 from observatory.event_log.postgres import PostgresEventLog
@@ -30,6 +34,8 @@ from observatory.runtime.settings_urls import shown_url
 from observatory.runtime.sources import Sources, SystemClock
 from observatory.view_store.postgres import PostgresViewStore
 
+_log = structlog.get_logger("observatory.postgres")
+
 
 def open_postgres(settings: Settings, sources: Sources, *, role: str) -> Ports:
     """
@@ -50,7 +56,8 @@ def open_postgres(settings: Settings, sources: Sources, *, role: str) -> Ports:
 
     async def check() -> None:
         with translated(StoreUnavailable):
-            await database.read(lambda connection: _check(connection, migrations))
+            number = await database.read(lambda connection: _number_of(connection, migrations))
+        _schema(settings, number, migrations).check()
 
     async def close() -> None:
         outbox.close()
@@ -71,16 +78,37 @@ def open_postgres(settings: Settings, sources: Sources, *, role: str) -> Ports:
         views=PostgresViewStore(database),
         bus=bus,
         announce=bus.announce,
-        check=check,
+        check=_saying_why(check),
         close=close,
     )
 
 
-async def _check(connection: Connection, migrations: list[Migration]) -> None:
-    if not await takes_writes(connection):
-        raise StoreUnavailable("PostgreSQL: the server takes no writes")
-    # It may have been migrated beyond this release since the process began.
-    await postgres_migrations.usable_number(connection, migrations)
+def _saying_why(check: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """*check*, which writes each new reason to the log once: a probe is answered with a word only."""
+    told = ""
+
+    async def saying() -> None:
+        nonlocal told
+        try:
+            await check()
+        except ObservatoryError as error:
+            if str(error) != told:
+                told = str(error)
+                _log.warning("the database cannot be used", reason=told, remedy=error.remedy)
+            raise
+        told = ""
+
+    return saying
+
+
+async def _number_of(connection: Connection, migrations: list[Migration]) -> int:
+    """Of the schema that can be worked with now: it may be another one than when the process began, or be gone."""
+    await check_takes_writes(connection)
+    return await postgres_migrations.usable_number(connection, migrations)
+
+
+def _schema(settings: Settings, number: int, migrations: list[Migration]) -> Schema:
+    return Schema(place=shown_url(settings.postgres_url), number=number, newest=len(migrations))
 
 
 async def audit_database(settings: Settings, *, say: Say | None = None) -> AuditReport:
