@@ -87,6 +87,7 @@ _STATUS_BY_TYPE: Final[tuple[tuple[type[Exception] | UnionType, HTTPStatus], ...
 )
 _UNAVAILABLE: Final = {
     "store_unavailable": "the job store did not answer; it is not known whether a change took effect",
+    "not_begun": "the service has not begun yet: it waits for what it needs, which /readyz names",
     "key_in_use": (
         "a transaction that is still open is about to accept a job with the same idempotency key; nothing was stored, "
         "so ask again once it has ended"

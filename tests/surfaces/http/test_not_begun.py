@@ -46,6 +46,7 @@ async def test_whatever_is_asked_for_is_to_be_asked_again_later(gate: Gate, meth
 
     assert answer.status_code == 503
     assert problem(answer)["code"] == "not_begun"
+    assert "has not begun" in problem(answer)["detail"]
     assert int(answer.headers["Retry-After"]) >= 1
 
 
