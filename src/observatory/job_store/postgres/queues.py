@@ -12,6 +12,9 @@ from observatory.engine.postgres_database import Connection, PostgresDatabase, R
 
 SQL = load_queries(Path(__file__).with_suffix(".sql"))
 
+HOLD_SETTINGS = SQL["lock_shared"]
+"""A claim holds what is set for all queues: a pause or limit that was answered holds for whatever is claimed after."""
+
 _IMPATIENT = f"SET LOCAL lock_timeout = {limits.POSTGRES_SETTING_LOCK_S_MAX * 1000:.0f}"
 """All claims wait behind a change that waits for one: for long where a process was stopped in the middle of one."""
 

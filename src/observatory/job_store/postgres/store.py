@@ -37,6 +37,7 @@ from observatory.job_store.damaged_rows import look_further
 from observatory.job_store.port import Applied, ExpiredLease, Lease, LeaseState, Order, Submitted, WorkerInfo
 from observatory.job_store.postgres.accepting import accept
 from observatory.job_store.postgres.lookup import job_or_error
+from observatory.job_store.postgres.queues import HOLD_SETTINGS
 from observatory.job_store.postgres.ready import Limits, lock_limits, open_lanes, ready_jobs, ready_unlimited_jobs
 from observatory.job_store.postgres.rows import (
     JOB_COLUMN_COUNT,
@@ -60,9 +61,6 @@ CHANGE = (
 )
 
 Answer = Submitted | ObservatoryError
-
-HOLD_SETTINGS = load_queries(Path(__file__).with_name("queues.sql"))["lock_shared"]
-"""A claim holds what is set for all queues: a pause or limit that was answered holds for whatever is claimed after."""
 
 _NOW, _IS_LIMITED = JOB_COLUMN_COUNT, JOB_COLUMN_COUNT + 1
 """Columns of `lock_jobs` behind those of the job."""
